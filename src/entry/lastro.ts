@@ -1,0 +1,55 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander';
+import type { RegisterCommands } from '../platform/cli.ts';
+import { UserError } from '../platform/cli.ts';
+import { openCliContext } from './cli-context.ts';
+
+type CommandGroup = { about: string; load: () => Promise<{ register: RegisterCommands }> };
+
+/** Each group is loaded only when it is called, so that `quorum decide` does not pay for the database's driver. */
+const groups: Record<string, CommandGroup> = {
+  quorum: { about: 'decide, explain, check and replay quorum', load: () => import('../quorum/cli.ts') },
+};
+
+const helpForAll = (): Command => {
+  const program = newProgram();
+  for (const [name, { about }] of Object.entries(groups)) program.command(name).description(about);
+  return program;
+};
+
+const newProgram = (): Command =>
+  new Command('lastro')
+    .description('The signature-order desk of a bank and the lakehouse behind it.')
+    .version('0.1.0')
+    .exitOverride()
+    .showHelpAfterError('(run with --help to see the options)');
+
+/** Runs one command line and answers its exit code: 0 done, 1 the answer is "no" or the work failed, 2 a wrong call. */
+const main = async (args: string[]): Promise<number> => {
+  const context = openCliContext(process);
+  try {
+    const group = groups[args[0] ?? ''];
+    const program = group ? newProgram() : helpForAll();
+    if (group) (await group.load()).register(program, context);
+    if (args.length === 0) {
+      process.stderr.write(program.helpInformation());
+      return 2;
+    }
+    await program.parseAsync(args, { from: 'user' });
+    return typeof process.exitCode === 'number' ? process.exitCode : 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof UserError) {
+      process.stderr.write(`lastro: ${error.message}\n`);
+      return error.exitCode;
+    }
+    process.stderr.write(
+      `lastro: unexpected failure\n${error instanceof Error ? error.stack : String(error)}\n`,
+    );
+    return 1;
+  } finally {
+    await context.close();
+  }
+};
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,130 @@
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { UserError } from './cli.ts';
+
+const port = z.coerce.number().int().min(0).max(65_535);
+const flag = z.enum(['true', 'false', '1', '0', '']).transform((text) => text === 'true' || text === '1');
+const url = (...schemes: string[]) =>
+  z.string().refine((text) => URL.canParse(text) && schemes.includes(new URL(text).protocol.slice(0, -1)), {
+    message: `expected a URL with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`,
+  });
+
+/** Every setting, in the order of `docs/configuration.md`, which is generated from this list. */
+export const settings = {
+  LASTRO_HOME: {
+    about: 'Folder of the embedded parts: database, object store, keys.',
+    schema: z.string().default('./.lastro'),
+  },
+  LASTRO_HOST: { about: 'Address that the API listens on.', schema: z.string().default('127.0.0.1') },
+  LASTRO_PORT: { about: 'Port of the API.', schema: port.default(8080) },
+  LASTRO_SANDBOX_PORT: {
+    about: 'Port of the sandbox (partner stand-ins and identity provider) that `lastro up` starts.',
+    schema: port.default(8081),
+  },
+  LASTRO_LOG_LEVEL: {
+    about: 'Least level of the JSON logs on standard error.',
+    schema: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']).default('info'),
+  },
+  DATABASE_URL: {
+    about: 'PostgreSQL to use in place of the embedded one.',
+    schema: url('postgres', 'postgresql').optional(),
+    secret: true,
+  },
+  DATABASE_POOL: {
+    about: 'Most connections of a process.',
+    schema: z.coerce.number().int().min(2).max(200).default(10),
+  },
+  OBJECT_STORE: {
+    about: 'Object store: `file:///folder` or `s3://bucket/prefix`. Default: a folder in LASTRO_HOME.',
+    schema: url('file', 's3').optional(),
+  },
+  AWS_REGION: { about: 'Region of S3, SQS, Glue and Athena.', schema: z.string().default('sa-east-1') },
+  AWS_ENDPOINT_URL: {
+    about: 'Endpoint in place of AWS for every service (a local stand-in).',
+    schema: url('http', 'https').optional(),
+  },
+  REDIS_URL: {
+    about: 'Redis as second cache level of partner answers.',
+    schema: url('redis', 'rediss').optional(),
+    secret: true,
+  },
+  OIDC_ISSUER: {
+    about: 'Issuer of the bearer tokens. Default: the sandbox issuer.',
+    schema: url('http', 'https').optional(),
+  },
+  OIDC_AUDIENCE: { about: 'Audience that tokens must carry.', schema: z.string().default('lastro') },
+  OIDC_JWKS_URL: {
+    about: 'Public keys of the issuer, where its discovery document is not used.',
+    schema: url('http', 'https').optional(),
+  },
+  PARTNERS_URL: {
+    about: 'Base address of the partner systems. Default: the sandbox.',
+    schema: url('http', 'https').optional(),
+  },
+  PARTNERS_TIMEOUT_MS: {
+    about: 'Longest wait for one partner answer.',
+    schema: z.coerce.number().int().min(10).default(2_000),
+  },
+  PARTNERS_TOKEN: {
+    about: 'Bearer token sent to the partner systems.',
+    schema: z.string().optional(),
+    secret: true,
+  },
+  MESSAGES_SQS_URL: { about: 'SQS queue for result messages.', schema: url('http', 'https').optional() },
+  WEBHOOK_SECRET: {
+    about: 'Key that signs webhooks (Standard Webhooks, `whsec_…`). Default: made once in LASTRO_HOME.',
+    schema: z.string().startsWith('whsec_').optional(),
+    secret: true,
+  },
+  WEBHOOK_ALLOW_PRIVATE: {
+    about: 'Lets webhooks go to loopback and private addresses over http. For development only.',
+    schema: flag.default(false),
+  },
+  CERTIFICATE_KEYS: {
+    about:
+      'File with the private JWKS that signs certificates and audit seals; the first key signs. Default: made once in LASTRO_HOME.',
+    schema: z.string().optional(),
+  },
+  RATE_LIMIT_PER_MINUTE: {
+    about: 'Requests a minute for one client of the API.',
+    schema: z.coerce.number().int().min(1).default(6_000),
+  },
+  WORKER_CONCURRENCY: {
+    about: 'Orders that a worker process assembles at once.',
+    schema: z.coerce.number().int().min(1).max(512).default(64),
+  },
+  OTEL_EXPORTER_OTLP_ENDPOINT: {
+    about: 'OpenTelemetry collector (OTLP over HTTP). Traces are off where it is absent.',
+    schema: url('http', 'https').optional(),
+  },
+} as const satisfies Record<string, { about: string; schema: z.ZodType; secret?: boolean }>;
+
+type Settings = typeof settings;
+
+/** The parsed environment. `LASTRO_HOME` is an absolute path. */
+export type Config = { readonly [Name in keyof Settings]: z.output<Settings[Name]['schema']> };
+
+const schema = z.object(
+  Object.fromEntries(Object.entries(settings).map(([name, setting]) => [name, setting.schema])),
+);
+
+/**
+ * Parses the environment once, at the edge. An empty variable counts as absent.
+ * @throws UserError naming every variable that is wrong, what was expected and what was found (never a secret's value).
+ */
+export const parseConfig = (env: NodeJS.ProcessEnv): Config => {
+  const given = Object.fromEntries(
+    Object.keys(settings).flatMap((name) => (env[name] ? [[name, env[name]]] : [])),
+  );
+  const parsed = schema.safeParse(given);
+  if (!parsed.success) {
+    const lines = parsed.error.issues.map((issue) => {
+      const name = String(issue.path[0]) as keyof Settings;
+      const found = 'secret' in settings[name] ? 'a secret value' : JSON.stringify(env[name]);
+      return `  ${name}: ${issue.message}, found ${found}`;
+    });
+    throw new UserError(`the environment is not valid:\n${lines.join('\n')}\nSee docs/configuration.md.`);
+  }
+  const config = parsed.data as Config;
+  return { ...config, LASTRO_HOME: resolve(config.LASTRO_HOME) };
+};

@@ -1,0 +1,43 @@
+import pg from 'pg';
+
+/** Anything that runs a statement: a pool, a client, or the client of an open transaction. */
+export type Db = {
+  query<Row extends pg.QueryResultRow = pg.QueryResultRow>(
+    text: string,
+    values?: unknown[],
+  ): Promise<pg.QueryResult<Row>>;
+};
+
+/** A transaction's client. The brand keeps a pool from being passed where atomicity is needed. */
+export type Tx = Db & { readonly inTransaction: true };
+
+export type PoolOptions = { url: string; max?: number; name?: string };
+
+/** Opens a pool. An idle client's error (a restarted server) is swallowed: the next query gets a new client. */
+export const openPool = ({ url, max = 10, name = 'lastro' }: PoolOptions): pg.Pool => {
+  const pool = new pg.Pool({ connectionString: url, max, application_name: name });
+  pool.on('error', () => {});
+  return pool;
+};
+
+/**
+ * Runs `work` in one transaction: committed when it resolves, rolled back when it rejects.
+ * A client whose rollback fails is destroyed, never returned to the pool with a transaction open.
+ */
+export const transaction = async <T>(pool: pg.Pool, work: (tx: Tx) => Promise<T>): Promise<T> => {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    await client.query('BEGIN');
+    const result = await work(client as unknown as Tx);
+    await client.query('COMMIT');
+    return result;
+  } catch (error) {
+    await client.query('ROLLBACK').catch((cause: unknown) => {
+      broken = cause instanceof Error ? cause : new Error(String(cause));
+    });
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+};
