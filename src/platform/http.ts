@@ -1,0 +1,232 @@
+import helmet from '@fastify/helmet';
+import rateLimit from '@fastify/rate-limit';
+import swagger from '@fastify/swagger';
+import scalar from '@scalar/fastify-api-reference';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest } from 'fastify';
+import { jsonSchemaTransform, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
+import { Redis } from 'ioredis';
+import { Histogram } from 'prom-client';
+import { newId } from '../shared/ids.ts';
+import { type Authenticate, type Principal, requireScope, type Scope } from './auth.ts';
+import { problemOf } from './http-problems.ts';
+import type { Log } from './log.ts';
+import type { Metrics } from './metrics.ts';
+import { Problem, problemBody, problemTypes } from './problem.ts';
+
+/** Who may call a route: anyone, callers on this machine, or holders of a scope. Every route says so. */
+export type Access = 'public' | 'loopback' | Scope;
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    access?: Access;
+  }
+  interface FastifyRequest {
+    /** Set before the handler of every route that needs a scope. */
+    principal: Principal | undefined;
+  }
+}
+
+export type App = ReturnType<typeof createApp>;
+
+export type HttpDeps = {
+  log: Log;
+  metrics: Metrics;
+  authenticate: Authenticate;
+  rateLimitPerMinute: number;
+  redisUrl?: string | undefined;
+  /** Answers whether the service can do its work, for `/readyz`; a rejection is "not ready" with its message. */
+  ready: () => Promise<void>;
+  version: string;
+};
+
+const bodyLimit = 1_048_576;
+
+/** A request id is taken over only in a harmless form: it ends up in logs and in partners' headers. */
+const requestIdOf = (header: string | string[] | undefined): string =>
+  typeof header === 'string' && /^[\w.-]{8,128}$/.test(header) ? header : newId('req', new Date());
+
+const createApp = (log: Log) =>
+  Fastify({
+    loggerInstance: log as FastifyBaseLogger,
+    disableRequestLogging: true,
+    bodyLimit,
+    genReqId: (request) => requestIdOf(request.headers['x-request-id']),
+    routerOptions: { maxParamLength: 128 },
+    // A caller that opens a connection and sends nothing must not hold it for ever.
+    connectionTimeout: 60_000,
+    requestTimeout: 30_000,
+    forceCloseConnections: 'idle',
+  }).withTypeProvider<ZodTypeProvider>();
+
+/** The principal of a request on a route that needs a scope. */
+export const principalOf = (request: FastifyRequest): Principal => {
+  if (!request.principal)
+    throw new Error(`route ${request.routeOptions.url} was reached without a principal`);
+  return request.principal;
+};
+
+const isLoopback = (address: string): boolean =>
+  address === '127.0.0.1' || address === '::1' || address === '::ffff:127.0.0.1';
+
+/**
+ * The HTTP server without the capabilities' routes: tokens and scopes, rate limits, security headers, request
+ * ids, problem+json, health, metrics, OpenAPI. A route that does not declare its `access` fails at start-up,
+ * so that none is open by being forgotten.
+ */
+export const openHttp = async (deps: HttpDeps): Promise<App> => {
+  const app = createApp(deps.log);
+  app.setValidatorCompiler(validatorCompiler);
+  // Answers are built by our own code from our own types; validating each again would cost more than it finds.
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+
+  await guard(app, deps);
+  await limitRates(app, deps);
+  await app.register(helmet, { contentSecurityPolicy: false });
+  observe(app, deps);
+  answerProblems(app);
+  await describe(app, deps.version);
+  serveHealth(app, deps);
+  return app;
+};
+
+const guard = async (app: App, { authenticate }: HttpDeps): Promise<void> => {
+  app.decorateRequest('principal', undefined);
+  app.addHook('onRoute', (route) => {
+    if (!route.config?.access)
+      throw new Error(`route ${String(route.method)} ${route.url} declares no access`);
+  });
+  app.addHook('onRequest', async (request, reply) => {
+    void reply.header('x-request-id', request.id);
+    const access = request.routeOptions.config.access;
+    if (access === undefined || access === 'public') return;
+    if (access === 'loopback') {
+      if (isLoopback(request.socket.remoteAddress ?? '')) return;
+      request.principal = await authenticate(request.headers.authorization);
+      return requireScope(request.principal, 'ops:read');
+    }
+    request.principal = await authenticate(request.headers.authorization);
+    requireScope(request.principal, access);
+  });
+};
+
+const limitRates = async (app: App, { rateLimitPerMinute, redisUrl, log }: HttpDeps): Promise<void> => {
+  const redis = redisUrl
+    ? new Redis(redisUrl, { maxRetriesPerRequest: 1, enableOfflineQueue: false })
+    : undefined;
+  redis?.on('error', (error: Error) => log.warn({ err: error.message }, 'redis is not reachable'));
+  app.addHook('onClose', async () => redis?.disconnect());
+  await app.register(rateLimit, {
+    max: rateLimitPerMinute,
+    timeWindow: 60_000,
+    enableDraftSpec: true,
+    ...(redis ? { redis } : {}),
+    // Without Redis answering, requests go through: a cache's outage must not close the desk.
+    skipOnError: true,
+    keyGenerator: (request) => request.principal?.clientId ?? request.ip,
+    allowList: (request) => request.routeOptions.config.access === 'loopback',
+    errorResponseBuilder: (_request, context) =>
+      new Problem('rate-limited', `At most ${context.max} requests a minute. Try again in ${context.after}.`),
+  });
+};
+
+const observe = (app: App, { metrics, log }: HttpDeps): void => {
+  const duration = new Histogram({
+    name: 'lastro_http_request_duration_seconds',
+    help: 'Time from the request to the end of its answer.',
+    labelNames: ['method', 'route', 'status'] as const,
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers: [metrics],
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'unknown';
+    duration.observe({ method: request.method, route, status: reply.statusCode }, reply.elapsedTime / 1_000);
+    if (request.routeOptions.config.access === 'loopback') return;
+    log.info(
+      {
+        requestId: request.id,
+        method: request.method,
+        route,
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime * 10) / 10,
+        clientId: request.principal?.clientId,
+        orderKey: (request.params as Record<string, unknown> | undefined)?.orderKey,
+      },
+      'request',
+    );
+  });
+};
+
+const answerProblems = (app: App): void => {
+  app.setErrorHandler((error, request, reply) => {
+    const problem = problemOf(error);
+    const body = problemBody(problem);
+    if (body.status >= 500) request.log.error({ err: error, requestId: request.id }, 'request failed');
+    return reply
+      .code(body.status)
+      .headers(problem.headers)
+      .type('application/problem+json')
+      .send(JSON.stringify({ ...body, requestId: request.id }));
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const problem = new Problem(
+      'not-found',
+      `There is nothing at ${request.method} ${request.url.split('?')[0]}.`,
+    );
+    return reply
+      .code(404)
+      .type('application/problem+json')
+      .send(JSON.stringify({ ...problemBody(problem), requestId: request.id }));
+  });
+};
+
+const describe = async (app: App, version: string): Promise<void> => {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Lastro',
+        version,
+        description: 'The signature-order desk. Errors are `application/problem+json` (RFC 9457).',
+      },
+      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } },
+      security: [{ bearer: [] }],
+    },
+    transform: jsonSchemaTransform,
+  });
+  await app.register(async (docs) => {
+    docs.addHook('onRoute', (route) => {
+      route.config = { ...route.config, access: 'public' };
+    });
+    await docs.register(scalar, {
+      routePrefix: '/docs',
+      configuration: { url: '/openapi.json', telemetry: false },
+    });
+  });
+  app.get('/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, async () =>
+    app.swagger(),
+  );
+  app.get('/problems/:type', { config: { access: 'public' }, schema: { hide: true } }, async (request) => {
+    const { type } = request.params as { type: string };
+    const known = Object.entries(problemTypes).find(([name]) => name === type);
+    if (!known) throw new Problem('not-found', `There is no problem type ${type}.`);
+    return { type: `/problems/${type}`, ...known[1] };
+  });
+};
+
+const serveHealth = (app: App, { metrics, ready }: HttpDeps): void => {
+  app.get('/livez', { config: { access: 'public' }, schema: { hide: true } }, async () => ({ status: 'ok' }));
+  app.get('/readyz', { config: { access: 'public' }, schema: { hide: true } }, async () => {
+    await ready().catch((error: unknown) => {
+      throw new Problem('unavailable', error instanceof Error ? error.message : String(error));
+    });
+    return { status: 'ok' };
+  });
+  app.get('/metrics', { config: { access: 'loopback' }, schema: { hide: true } }, async (_request, reply) =>
+    reply.type(metrics.contentType).send(await metrics.metrics()),
+  );
+};
+
+/** Registers a capability's routes. */
+export type Routes = (app: App) => void | Promise<void>;
+
+export type { FastifyInstance };

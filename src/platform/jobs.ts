@@ -1,0 +1,269 @@
+import { PgBoss, type QueueResult } from 'pg-boss';
+import { Gauge, Histogram } from 'prom-client';
+import type { Log } from './log.ts';
+import type { Metrics } from './metrics.ts';
+import type { Tx } from './postgres.ts';
+import { traced } from './telemetry.ts';
+
+/** A kind of job. Its jobs must be idempotent: one may run again after a crash, late, or beside its twin. */
+export type Queue<Data extends object> = {
+  readonly name: string;
+  /** Tries after the first; then the job goes to the dead-letter queue with its last error. */
+  readonly retryLimit: number;
+  readonly retryDelaySeconds: number;
+  readonly retryDelayMaxSeconds: number;
+  readonly expireInSeconds: number;
+  /** Jobs of one key run one after the other, in the order in which they were made. */
+  readonly orderedByKey?: boolean;
+  /** Only a type: what a job of this queue carries. */
+  readonly data?: Data;
+};
+
+export type JobContext = { readonly id: string; readonly attempt: number; readonly signal: AbortSignal };
+
+export type EnqueueOptions = { afterSeconds?: number; key?: string };
+
+export type Schedule = { queue: Queue<object>; cron: string };
+
+export type Jobs = {
+  /** Adds a job in the caller's transaction: it exists exactly when what it follows from does. */
+  enqueue: <Data extends object>(
+    tx: Tx,
+    queue: Queue<Data>,
+    data: Data,
+    options?: EnqueueOptions,
+  ) => Promise<void>;
+  /** Works on a queue until `close`. A handler that throws is tried again; `GiveUp` dead-letters at once. */
+  work: <Data extends object>(
+    queue: Queue<Data>,
+    concurrency: number,
+    handler: (data: Data, context: JobContext) => Promise<void>,
+  ) => Promise<void>;
+  /** Runs a queue's job at the cron's times (UTC), once for all processes. A missed time is made up for once. */
+  schedule: (schedule: Schedule) => Promise<void>;
+  overview: () => Promise<QueueOverview[]>;
+  dead: (limit: number) => Promise<DeadJob[]>;
+  /** Moves dead jobs back to the queue that they came from; answers how many. */
+  redrive: (queueName: string, ids?: string[]) => Promise<number>;
+  /** Stops taking jobs and waits for those in hand, at most `graceMs`. */
+  close: (graceMs?: number) => Promise<void>;
+};
+
+export type QueueOverview = {
+  queue: string;
+  waiting: number;
+  deferred: number;
+  active: number;
+  dead: number;
+};
+
+export type DeadJob = { id: string; queue: string; data: unknown; error: unknown; diedAt: string };
+
+/** Thrown by a handler whose job can never succeed: it goes to the dead-letter queue without more tries. */
+export class GiveUp extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'GiveUp';
+  }
+}
+
+const deadLetterOf = (queueName: string): string => `${queueName}_dead`;
+
+/** The least that pg-boss takes; with supervision each 5 s a dead process's jobs move on within about 15 s. */
+const heartbeatSeconds = 10;
+
+const errorOutput = (error: unknown): { message: string; name: string } => ({
+  name: error instanceof Error ? error.name : 'Error',
+  message: error instanceof Error ? error.message : String(error),
+});
+
+/**
+ * Opens the job system on PostgreSQL (pg-boss) and declares the queues.
+ * `works: false` is for processes that only add jobs (the API): no maintenance, no polling, no schedules.
+ */
+export const openJobs = async ({
+  url,
+  queues,
+  works,
+  log,
+  metrics,
+}: {
+  url: string;
+  queues: readonly Queue<object>[];
+  works: boolean;
+  log: Log;
+  metrics?: Metrics;
+}): Promise<Jobs> => {
+  const boss = new PgBoss({
+    connectionString: url,
+    application_name: 'lastro-jobs',
+    max: works ? 6 : 2,
+    supervise: works,
+    schedule: works,
+    superviseIntervalSeconds: 5,
+    monitorIntervalSeconds: 5,
+    maintenanceIntervalSeconds: 300,
+    useListenNotify: works,
+    reindex: works,
+  });
+  boss.on('error', (error) => log.error({ err: error }, 'job system'));
+  boss.on('warning', (warning) => log.warn({ warning: warning.message }, 'job system'));
+  await boss.start();
+  for (const queue of queues) await declare(boss, queue);
+
+  const duration = metrics && jobDuration(metrics);
+  if (metrics && works) watchDepth(boss, queues, metrics, log);
+
+  return {
+    enqueue: async (tx, queue, data, options = {}) => {
+      await boss.send(queue.name, data, {
+        db: { executeSql: (text, values) => tx.query(text, values) },
+        ...(options.afterSeconds ? { startAfter: options.afterSeconds } : {}),
+        ...(options.key ? { singletonKey: options.key } : {}),
+      });
+    },
+    work: async (queue, concurrency, handler) => {
+      const fetchers = Math.min(4, concurrency);
+      await boss.work(
+        queue.name,
+        {
+          batchSize: Math.max(1, Math.floor(concurrency / fetchers)),
+          localConcurrency: fetchers,
+          pollingIntervalSeconds: 1,
+          notifyPollingIntervalSeconds: 5,
+          burstWhenBatchFull: true,
+          perJobResults: true,
+        },
+        async (jobs) =>
+          Promise.all(
+            jobs.map(async (job) => {
+              const end = duration?.startTimer({ queue: queue.name });
+              try {
+                await traced(`job ${queue.name}`, { 'job.id': job.id, 'job.attempt': job.retryCount }, () =>
+                  handler(job.data as typeof queue.data & object, {
+                    id: job.id,
+                    attempt: job.retryCount,
+                    signal: job.signal,
+                  }),
+                );
+                end?.({ outcome: 'done' });
+                return { id: job.id, status: 'completed' as const };
+              } catch (error) {
+                end?.({ outcome: 'failed' });
+                log.error(
+                  { err: error, queue: queue.name, jobId: job.id, attempt: job.retryCount },
+                  'job failed',
+                );
+                return {
+                  id: job.id,
+                  status: error instanceof GiveUp ? ('deadletter' as const) : ('failed' as const),
+                  output: errorOutput(error),
+                };
+              }
+            }),
+          ),
+      );
+    },
+    schedule: async ({ queue, cron }) => {
+      await boss.schedule(queue.name, cron, {}, { tz: 'UTC', missed: 'once' });
+    },
+    overview: async () => {
+      const all = await boss.getQueues();
+      const named = new Map(all.map((queue) => [queue.name, queue]));
+      return Promise.all(
+        queues.map(async ({ name }) => ({ queue: name, ...(await counts(boss, named, name)) })),
+      );
+    },
+    dead: async (limit) => {
+      const found = await Promise.all(
+        queues.map(({ name }) => boss.findJobs(deadLetterOf(name), { queued: true })),
+      );
+      return found
+        .flat()
+        .slice(0, limit)
+        .map((job) => ({
+          id: job.id,
+          queue: job.sourceName ?? job.name,
+          data: job.data,
+          error: job.sourceOutput,
+          diedAt: job.createdOn.toISOString(),
+        }));
+    },
+    redrive: (queueName, ids) => boss.redrive(deadLetterOf(queueName), ids ? { ids } : {}),
+    close: async (graceMs = 20_000) => {
+      await boss.stop({ graceful: true, timeout: graceMs, close: true });
+    },
+  };
+};
+
+const declare = async (boss: PgBoss, queue: Queue<object>): Promise<void> => {
+  const kept = { retentionSeconds: 30 * 86_400, deleteAfterSeconds: 3_600 };
+  await boss.createQueue(deadLetterOf(queue.name), {
+    ...kept,
+    retentionSeconds: 365 * 86_400,
+    retryLimit: 0,
+  });
+  const options = {
+    ...kept,
+    retryLimit: queue.retryLimit,
+    retryDelay: queue.retryDelaySeconds,
+    retryDelayMax: queue.retryDelayMaxSeconds,
+    retryBackoff: true,
+    expireInSeconds: queue.expireInSeconds,
+    heartbeatSeconds,
+    deadLetter: deadLetterOf(queue.name),
+    notify: true,
+  };
+  await boss.createQueue(queue.name, {
+    ...options,
+    policy: queue.orderedByKey ? 'key_strict_fifo' : 'standard',
+  });
+  await boss.updateQueue(queue.name, options);
+};
+
+const counts = async (
+  boss: PgBoss,
+  queues: Map<string, QueueResult>,
+  name: string,
+): Promise<Omit<QueueOverview, 'queue'>> => {
+  const [stats] = await boss.getQueueStats(name, { force: true });
+  const [dead] = queues.has(deadLetterOf(name))
+    ? await boss.getQueueStats(deadLetterOf(name), { force: true })
+    : [];
+  return {
+    waiting: stats?.readyCount ?? 0,
+    deferred: stats?.deferredCount ?? 0,
+    active: stats?.activeCount ?? 0,
+    dead: dead?.queuedCount ?? 0,
+  };
+};
+
+const jobDuration = (metrics: Metrics) =>
+  new Histogram({
+    name: 'lastro_job_duration_seconds',
+    help: 'Time that a job took, by queue and outcome.',
+    labelNames: ['queue', 'outcome'] as const,
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+    registers: [metrics],
+  });
+
+const watchDepth = (boss: PgBoss, queues: readonly Queue<object>[], metrics: Metrics, log: Log): void => {
+  const names = queues.flatMap(({ name }) => [name, deadLetterOf(name)]);
+  new Gauge({
+    name: 'lastro_jobs',
+    help: 'Jobs by queue and state. Dead-letter queues end in _dead.',
+    labelNames: ['queue', 'state'] as const,
+    registers: [metrics],
+    async collect() {
+      const found = await boss.getQueues(names).catch((error: unknown) => {
+        log.warn({ err: error }, 'queue depths could not be read');
+        return [];
+      });
+      for (const queue of found) {
+        this.set({ queue: queue.name, state: 'waiting' }, queue.readyCount);
+        this.set({ queue: queue.name, state: 'deferred' }, queue.deferredCount);
+        this.set({ queue: queue.name, state: 'active' }, queue.activeCount);
+      }
+    },
+  });
+};

@@ -1,0 +1,25 @@
+/**
+ * Masks personal data for logs and pages. What stays is enough to recognise a person that one already
+ * knows, and not enough to find out: the middle of a CPF, the first letter of a mailbox, the last digits of
+ * a phone.
+ */
+export const maskCpf = (cpf: string): string =>
+  cpf.length === 11 ? `***.${cpf.slice(3, 6)}.${cpf.slice(6, 9)}-**` : '***';
+
+export const maskEmail = (email: string): string => {
+  const at = email.lastIndexOf('@');
+  return at < 1 ? '***' : `${email.slice(0, 1)}***${email.slice(at)}`;
+};
+
+export const maskPhone = (phone: string): string => `***${phone.slice(-4)}`;
+
+const patterns: readonly [RegExp, (found: string) => string][] = [
+  [/[\w.+-]+@[\w-]+(?:\.[\w-]+)+/g, maskEmail],
+  [/(?<![\w])\d{3}\.\d{3}\.\d{3}-\d{2}(?![\w])/g, (found) => maskCpf(found.replace(/\D/g, ''))],
+  [/(?<!\w)\+55\s?\(?\d{2}\)?\s?9?\d{4}-?\d{4}(?!\w)/g, maskPhone],
+  [/(?<!\w)\d{11}(?!\w)/g, maskCpf],
+];
+
+/** Masks every CPF, e-mail and Brazilian phone inside free text (an error's message, a partner's answer). */
+export const maskText = (text: string): string =>
+  patterns.reduce((masked, [pattern, mask]) => masked.replace(pattern, mask), text);
