@@ -68,12 +68,17 @@ export const startEmbeddedPostgres = async ({
     `postgres://${clusterUser}:${password}@127.0.0.1:${serverPort}/${name}`;
 
   const acquire = (fixedPort: number | undefined): Promise<Lease> =>
-    acquireLease(target, (serverPort) => address(serverPort, 'postgres'), { fixedPort, patience, log });
+    acquireLease(target, (serverPort) => address(serverPort, 'postgres'), {
+      fixedPort,
+      patience,
+      log,
+      wanted: () => !stopping,
+    });
+  let stopping = false;
   const first = await acquire(port);
   await ensureDatabase(first.client);
 
   let lease = first;
-  let stopping = false;
   let keeping: Promise<void> = Promise.resolve();
   const keep = (held: Lease): void => {
     const lost = (): void => {
@@ -112,17 +117,22 @@ export const startEmbeddedPostgres = async ({
   };
 };
 
-type Acquire = { fixedPort: number | undefined; patience: number; log: (line: string) => void };
+type Acquire = {
+  fixedPort: number | undefined;
+  patience: number;
+  log: (line: string) => void;
+  wanted: () => boolean;
+};
 
 const acquireLease = async (
   target: Cluster,
   address: (port: number) => string,
-  { fixedPort, patience, log }: Acquire,
+  { fixedPort, patience, log, wanted }: Acquire,
 ): Promise<Lease> => {
   const deadline = Date.now() + patience;
   let reused = true;
   let waited = 0;
-  while (Date.now() < deadline) {
+  while (wanted() && Date.now() < deadline) {
     const server = await findServer(target);
     if (server === undefined) {
       reused = false;
