@@ -35,7 +35,12 @@ export type Call = {
   readonly signal?: AbortSignal;
   /** Asks the partner even where the cache holds an answer. */
   readonly fresh?: boolean;
+  /** An answer to this very question that was kept as evidence: it is read again, and nobody is asked. */
+  readonly recorded?: RecordedAnswer;
 };
+
+/** What evidence keeps of an answer. */
+export type RecordedAnswer = Pick<Answer<unknown>, 'raw' | 'sha256' | 'receivedAt'>;
 
 export type PartyType = 'company' | 'person';
 

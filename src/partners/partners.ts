@@ -1,7 +1,19 @@
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
+import { Agent } from 'undici';
+import { type CacheRule, keyOf, openAnswerCache } from './answer-cache.ts';
 import type { BreakerState, PartnerName, Partners } from './contract.ts';
+import { askDomains, healthPath as domainsHealth } from './domains.ts';
+import { maxAnswerBytes } from './exchange.ts';
+import { localDays } from './local-days.ts';
+import { askNotification, healthPath as notificationsHealth } from './notifications.ts';
+import { askParameters, healthPath as parametersHealth } from './parameters.ts';
+import { partnerMetrics } from './partner-metrics.ts';
+import { askPeople, healthPath as peopleHealth } from './people.ts';
 import { withPersonIds } from './person-ids.ts';
+import { askPowers, healthPath as powersHealth } from './powers.ts';
+import { askRegistry, healthPath as registryHealth } from './registry.ts';
+import { type Channel, openChannel, type ResilienceOptions } from './resilience.ts';
 import { PartnerUnavailable } from './unavailable.ts';
 
 // The front door: what other capabilities may use is named here, once.
@@ -17,6 +29,7 @@ export type {
   Partners,
   PartyType,
   PersonContact,
+  RecordedAnswer,
   RegistryOperator,
   Representative,
 } from './contract.ts';
@@ -27,13 +40,16 @@ export type PartnersDeps = {
   readonly baseUrl: string;
   /** Sent as bearer token. */
   readonly token?: string | undefined;
-  /** Longest wait for one attempt; a call with its retries takes at most twice as long. */
+  /** Longest wait for one attempt. A timeout is not asked again; quick failures are, twice. */
   readonly timeoutMs: number;
   /** Second cache level, shared by processes. */
   readonly redisUrl?: string | undefined;
   readonly metrics: Registry;
   readonly log: Pick<Logger, 'info' | 'warn'>;
+  /** Told when a breaker opens, tries and closes; `closed` is the moment to wake what waits for the partner. */
   readonly onStateChange?: (partner: PartnerName, state: BreakerState) => void;
+  /** Departures from the defaults of `resilience.ts`, for tests and for partners that need it. */
+  readonly resilience?: Omit<ResilienceOptions, 'timeoutMs'>;
 };
 
 export type OpenPartners = Partners & {
@@ -41,4 +57,91 @@ export type OpenPartners = Partners & {
   states(): Readonly<Record<PartnerName, BreakerState>>;
   /** Ends connections, timers and caches; calls under way fail. */
   close(): Promise<void>;
+};
+
+const minute = 60_000;
+
+/** Standards, keys and contacts change by the day; powers and operators decide, so they are always asked anew. */
+const cacheRules = {
+  parameters: { ttlMs: minute, graceMs: 60 * minute, keeps: (value) => value !== null },
+  domains: { ttlMs: 5 * minute, graceMs: 24 * 60 * minute },
+  people: { ttlMs: 5 * minute, graceMs: 60 * minute, personal: true },
+} as const satisfies Record<string, CacheRule>;
+
+const healthPaths: Record<PartnerName, string> = {
+  parameters: parametersHealth,
+  domains: domainsHealth,
+  powers: powersHealth,
+  people: peopleHealth,
+  registry: registryHealth,
+  notifications: notificationsHealth,
+};
+
+/** Opens the partners of a bank. Nothing is asked until the first call. */
+export const openPartners = (deps: PartnersDeps): OpenPartners => {
+  const baseUrl = deps.baseUrl.replace(/\/+$/, '');
+  const metrics = partnerMetrics(deps.metrics);
+  const cache = openAnswerCache({ redisUrl: deps.redisUrl, metrics, log: deps.log });
+  // Connections are kept long enough to outlive a quiet minute, and shorter than servers usually keep theirs.
+  const dispatcher = new Agent({
+    connections: 128,
+    keepAliveTimeout: 4_000,
+    connectTimeout: deps.timeoutMs,
+    maxResponseSize: maxAnswerBytes,
+  });
+  const days = localDays('America/Sao_Paulo');
+
+  const channel = (partner: PartnerName): Channel =>
+    openChannel(
+      {
+        partner,
+        baseUrl,
+        token: deps.token,
+        dispatcher,
+        healthPath: healthPaths[partner],
+        metrics,
+        onStateChange: (state) => {
+          deps.log[state === 'open' ? 'warn' : 'info']({ partner, state }, 'partner breaker changed');
+          deps.onStateChange?.(partner, state);
+        },
+      },
+      { ...deps.resilience, timeoutMs: deps.timeoutMs },
+    );
+  const channels: Record<PartnerName, Channel> = {
+    parameters: channel('parameters'),
+    domains: channel('domains'),
+    powers: channel('powers'),
+    people: channel('people'),
+    registry: channel('registry'),
+    notifications: channel('notifications'),
+  };
+
+  return {
+    parameters: (areaId, call) =>
+      cache.get(cacheRules.parameters, `parameters:${areaId}`, call, (shared) =>
+        askParameters(channels.parameters, areaId, shared),
+      ),
+    domains: (call) =>
+      cache.get(cacheRules.domains, 'domains', call, (shared) => askDomains(channels.domains, shared)),
+    powers: (input, call) => askPowers(channels.powers, days, input, call),
+    people: (documents, call) =>
+      cache.get(cacheRules.people, `people:${keyOf(...documents.toSorted())}`, call, (shared) =>
+        askPeople(channels.people, documents, shared),
+      ),
+    registry: (input, call) => askRegistry(channels.registry, input, call),
+    notify: (input, call) => askNotification(channels.notifications, input, call),
+    states: () => ({
+      parameters: channels.parameters.state(),
+      domains: channels.domains.state(),
+      powers: channels.powers.state(),
+      people: channels.people.state(),
+      registry: channels.registry.state(),
+      notifications: channels.notifications.state(),
+    }),
+    close: async () => {
+      for (const open of Object.values(channels)) open.close();
+      await dispatcher.destroy();
+      await cache.close();
+    },
+  };
 };
