@@ -81,8 +81,11 @@ export const startEmbeddedPostgres = async ({
   let lease = first;
   let keeping: Promise<void> = Promise.resolve();
   const keep = (held: Lease): void => {
+    // A cut session says so twice, by `error` and by `end`.
+    let known = false;
     const lost = (): void => {
-      if (stopping || lease !== held) return;
+      if (known || stopping) return;
+      known = true;
       keeping = holdAgain();
     };
     held.client.once('error', lost);
