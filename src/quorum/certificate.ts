@@ -53,7 +53,7 @@ export const hashOf = (value: unknown): string =>
 /**
  * The certificate of a decision, not yet signed. Everything that input and output already say is taken from
  * them, so that a caller cannot certify one decision with the facts of another.
- * @throws Error when the output is not a decision of this input, PersonalDataError when an id is a document.
+ * @throws Error when the output is not a decision of this input.
  */
 export const certificateOf = ({
   orderKey,
@@ -70,7 +70,7 @@ export const certificateOf = ({
   const wrongHash = evidence.find(({ hash }) => !/^sha256:[0-9a-f]{64}$/.test(hash));
   if (wrongHash)
     throw new Error(`expected "sha256:" and 64 hexadecimal digits as evidence hash of ${wrongHash.source}`);
-  const certificate: Certificate = {
+  return {
     certificateVersion: 1,
     orderKey,
     party,
@@ -82,19 +82,21 @@ export const certificateOf = ({
     evidence: evidence.map(({ source, hash }) => ({ source, hash })),
     output,
   };
-  refusePersonalData(certificate);
-  return certificate;
 };
 
 /**
  * Signs the certificate of a decision (comprovante de quórum): a compact JWS over its RFC 8785 form. The same
  * facts and keys give the same text, so a job that runs twice certifies once.
- * @throws what `certificateOf` throws.
+ * @throws PersonalDataError when an id is a CPF or a CNPJ, Error when the output is not a decision of the input.
  */
 export const signCertificate = async (
   { keys }: { keys: SigningKeys },
   facts: CertificateFacts,
-): Promise<string> => signJws({ keys, type: certificateType }, canonicalJson(certificateOf(facts)));
+): Promise<string> => {
+  const certificate = certificateOf(facts);
+  refusePersonalData(certificate);
+  return signJws({ keys, type: certificateType }, canonicalJson(certificate));
+};
 
 export type VerifiedCertificate =
   | { valid: true; kid: string; certificate: Certificate }

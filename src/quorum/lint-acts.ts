@@ -1,0 +1,112 @@
+import type { QuorumInput, QuorumOutput, Rule } from './contract.ts';
+import type { LintSubject } from './lint.ts';
+import { decide } from './quorum.ts';
+import { bandHolds } from './rule-scope.ts';
+import { english } from './wording-en.ts';
+
+/** Acts that the rules of a power cannot tell apart: an amount in `[minCents, maxCents)`, or no value at all. */
+export type ActClass = {
+  power: string;
+  channel: string;
+  product: string | undefined;
+  range: { minCents: number; maxCents: number | null } | null;
+};
+
+export type Act = QuorumInput['act'];
+
+export const actOf = ({ power, channel, product, range }: ActClass): Act => ({
+  power,
+  channel,
+  amountCents: range === null ? null : range.minCents,
+  ...(product === undefined ? {} : { product }),
+});
+
+/** A key that no rule and no reservation names: stands for all the others. */
+const otherThan = (names: readonly string[]): string => {
+  let name = 'other';
+  while (names.includes(name)) name = `${name}_`;
+  return name;
+};
+
+const distinct = (names: readonly string[]): string[] => [...new Set(names)].sort();
+
+/** The channels and products that the rules of a power and the reservations of people distinguish, and one more of each. */
+export const scopesOf = (
+  { people }: LintSubject,
+  rules: readonly Rule[],
+): { channel: string; product: string | undefined }[] => {
+  const reservations = people.flatMap((person) => person.reservations ?? []);
+  const scoped = [...rules, ...reservations];
+  const channels = distinct(scoped.flatMap((one) => one.channels ?? []));
+  const products = distinct(scoped.flatMap((one) => one.products ?? []));
+  const otherProduct = products.length > 0 ? [otherThan(products)] : [];
+  return [...channels, otherThan(channels)].flatMap((channel) =>
+    [...products, ...otherProduct, undefined].map((product) => ({ channel, product })),
+  );
+};
+
+export const powersOf = ({ rules }: LintSubject): string[] => distinct(rules.map(({ power }) => power));
+
+/** Where the answer may change with the amount: the ends of bands, and the first cent above a limit. */
+const cutsOf = ({ people }: LintSubject, rules: readonly Rule[]): number[] => {
+  const limits = people.flatMap((person) =>
+    (person.reservations ?? []).flatMap((one) => (one.kind === 'value_limit' ? [one.maxCents + 1] : [])),
+  );
+  const ends = rules.flatMap(({ band }) => [band?.minCents ?? 0, band?.maxCents ?? 0]);
+  return [...new Set([0, ...ends, ...limits])]
+    .filter((cut) => cut <= Number.MAX_SAFE_INTEGER)
+    .sort((a, b) => a - b);
+};
+
+/** The classes of acts of a power; those without a value only where a rule without a band could cover them. */
+export const actClassesOf = (subject: LintSubject, power: string): ActClass[] => {
+  const rules = subject.rules.filter((rule) => rule.power === power);
+  const cuts = cutsOf(subject, rules);
+  const ranges: ActClass['range'][] = cuts.map((minCents, index) => ({
+    minCents,
+    maxCents: cuts[index + 1] ?? null,
+  }));
+  if (rules.some(({ band }) => band === undefined)) ranges.push(null);
+  return scopesOf(subject, rules).flatMap((scope) => ranges.map((range) => ({ power, ...scope, range })));
+};
+
+const inList = (list: readonly string[] | undefined, key: string | undefined): boolean =>
+  list === undefined || list.length === 0 || (key !== undefined && list.includes(key));
+
+/** Whether a rule is about an act, whenever it is valid. */
+export const isAbout = (rule: Rule, act: Act): boolean =>
+  rule.power === act.power &&
+  inList(rule.channels, act.channel) &&
+  inList(rule.products, act.product) &&
+  bandHolds(rule.band, act.amountCents);
+
+/** What a class means for the rules: equal signatures are decided alike at every instant. */
+export const signatureOf = ({ rules, people }: LintSubject, act: Act): string => {
+  const about = rules.flatMap((rule, index) => (isAbout(rule, act) ? [index] : []));
+  const held = people.map(({ reservations = [] }) =>
+    reservations.flatMap((one, index) => {
+      const matches =
+        inList(one.powers, act.power) &&
+        inList(one.channels, act.channel) &&
+        inList(one.products, act.product);
+      const exceeds =
+        one.kind !== 'value_limit' || (act.amountCents !== null && act.amountCents > one.maxCents);
+      return matches && exceeds ? [index] : [];
+    }),
+  );
+  return JSON.stringify([about, held]);
+};
+
+/** Decides an act under the rules that are checked, without regard to access to the channel. */
+export const decideAct = (subject: LintSubject, act: Act, limit = 1): QuorumOutput =>
+  decide({ ...subject, act, requester: 'lint', requiresChannelAccess: false, limit });
+
+export const describeRange = (range: ActClass['range']): string => {
+  if (range === null) return 'acts without a value';
+  const { minCents, maxCents } = range;
+  if (maxCents === null) return `acts of ${english.money(minCents)} or more`;
+  return `acts from ${english.money(minCents)} to under ${english.money(maxCents)}`;
+};
+
+export const describeScope = ({ power, channel, product }: Omit<ActClass, 'range'>): string =>
+  `power ${power}, channel ${channel}${product === undefined ? '' : `, product ${product}`}`;
