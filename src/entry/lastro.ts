@@ -8,6 +8,10 @@ type CommandGroup = { about: string; load: () => Promise<{ register: RegisterCom
 
 /** Each group is loaded only when it is called, so that `quorum decide` does not pay for the database's driver. */
 const groups: Record<string, CommandGroup> = {
+  doctor: {
+    about: 'say what is installed, reachable and missing',
+    load: () => import('./doctor-command.ts'),
+  },
   config: { about: 'show the settings in effect', load: () => import('./config-command.ts') },
   quorum: { about: 'decide, explain, check and replay quorum', load: () => import('../quorum/cli.ts') },
 };

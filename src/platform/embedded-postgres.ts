@@ -64,11 +64,8 @@ export const startEmbeddedPostgres = async ({
   const target = cluster(home, await findPostgresBinaries(), durable);
   await prepareCluster(target, log);
   const password = await clusterPassword(target);
-  const address = (serverPort: number, name: string): string =>
-    `postgres://${clusterUser}:${password}@127.0.0.1:${serverPort}/${name}`;
-
   const acquire = (fixedPort: number | undefined): Promise<Lease> =>
-    acquireLease(target, (serverPort) => address(serverPort, 'postgres'), {
+    acquireLease(target, (serverPort) => addressOf(password, serverPort, 'postgres'), {
       fixedPort,
       patience,
       log,
@@ -108,7 +105,7 @@ export const startEmbeddedPostgres = async ({
   const logKeeper = setInterval(() => void boundLog(target.log).catch(() => {}), 600_000).unref();
 
   return {
-    url: address(first.server.port, database),
+    url: addressOf(password, first.server.port, database),
     reused: first.reused,
     stop: async () => {
       if (stopping) return;
@@ -119,6 +116,17 @@ export const startEmbeddedPostgres = async ({
     },
   };
 };
+
+/** Address of the embedded server that runs in a home now, or undefined. Starts nothing and holds nothing. */
+export const findEmbeddedPostgres = async (home: string): Promise<string | undefined> => {
+  const target = cluster(home, await findPostgresBinaries(), true);
+  const server = await findServer(target);
+  if (!server?.ready) return undefined;
+  return addressOf(await clusterPassword(target), server.port, database);
+};
+
+const addressOf = (password: string, port: number, name: string): string =>
+  `postgres://${clusterUser}:${password}@127.0.0.1:${port}/${name}`;
 
 type Acquire = {
   fixedPort: number | undefined;

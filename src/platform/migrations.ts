@@ -59,6 +59,19 @@ export const migrate = async (pool: pg.Pool, migrations?: Migration[]): Promise<
   }
 };
 
+/**
+ * The names of the migrations that a database lacks. Changes nothing.
+ * @throws UserError as `migrate` does, for a database of another version.
+ */
+export const pendingMigrations = async (pool: pg.Pool): Promise<string[]> => {
+  const client = await pool.connect();
+  try {
+    return missing(await readMigrations(), await readApplied(client)).map(({ name }) => name);
+  } finally {
+    client.release();
+  }
+};
+
 const applyMissing = async (client: pg.PoolClient, wanted: Migration[]): Promise<string[]> => {
   await client.query(
     `CREATE TABLE IF NOT EXISTS lastro_migrations (
