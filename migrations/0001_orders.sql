@@ -2,7 +2,7 @@
 
 -- Orders. `envelope_id` is `ord_` and a ULID: it sorts by creation, so lists page on the key alone.
 CREATE TABLE envelopes (
-  envelope_id         text PRIMARY KEY,
+  envelope_id         text COLLATE "C" PRIMARY KEY,
   area_id             text NOT NULL,
   contrato_id         text,
   status_envelope     text NOT NULL CHECK (status_envelope IN ('rascunho', 'em_processamento', 'concluido', 'falha')),
@@ -129,7 +129,8 @@ CREATE TABLE mensagens (
   corpo        text NOT NULL,
   data_criacao timestamptz NOT NULL
 );
-CREATE INDEX mensagens_em_ordem ON mensagens (area_id, transacao, sequencia);
+CREATE INDEX mensagens_por_area ON mensagens (area_id, transacao, sequencia);
+CREATE INDEX mensagens_em_ordem ON mensagens (transacao, sequencia);
 CREATE INDEX mensagens_por_data ON mensagens (data_criacao);
 
 CREATE TABLE entregas (

@@ -1,0 +1,356 @@
+import { createHash } from 'node:crypto';
+import type { Pool } from 'pg';
+import { type AreaParameters, type Partners, PartnerUnavailable } from '../partners/partners.ts';
+import type { Principal } from '../platform/auth.ts';
+import { mayUseArea } from '../platform/auth.ts';
+import type { Jobs } from '../platform/jobs.ts';
+import { type Tx, transaction } from '../platform/postgres.ts';
+import { Problem } from '../platform/problem.ts';
+import type { Language } from '../quorum/quorum.ts';
+import { newId } from '../shared/ids.ts';
+import { assemblyQueue } from './assembly.ts';
+import { cancelOrder as writeCancellation } from './cancellation.ts';
+import { decideOrder } from './decision.ts';
+import { checkDeclaredSigning } from './declared-signing.ts';
+import { rememberDimensions } from './dimensions.ts';
+import { gatherFacts, noEvidence } from './facts.ts';
+import { type OrderTerms, partiesOf } from './model.ts';
+import type { PersonIds } from './person-ids.ts';
+import { type OrderRequest, parseOrderRequest } from './request.ts';
+import type { Review } from './review.ts';
+import { checkStandards } from './standards.ts';
+import { insertOrder, insertReview, takeIdempotencyKey } from './store.ts';
+import {
+  decisionView,
+  listOrders,
+  type OrderFilter,
+  type OrderView,
+  type PartyView,
+  readOrder,
+} from './view.ts';
+
+export type OrdersDeps = {
+  db: Pool;
+  jobs: Pick<Jobs, 'enqueue'>;
+  partners: Partners;
+  clock: () => Date;
+  idOf: PersonIds;
+};
+
+/** Who asks, under which request id. */
+export type Caller = { principal: Principal; requestId: string };
+
+export type PlacedOrder = { status: number; location: string; body: string; replayed: boolean };
+
+const idempotencyHours = 24;
+
+/** The areas whose orders a principal may see; null: all. */
+export const visibleAreas = ({ areas }: Principal): string[] | null => (areas.has('*') ? null : [...areas]);
+
+/**
+ * Takes an order: checked against the area's standards, then the draft, its event, its audit row, its
+ * idempotent answer and its job commit in one transaction.
+ * @throws Problem `validation-failed` with every violation; `forbidden` for an area of others;
+ * `idempotency-key-reused`, `request-in-progress`; `partner-unavailable` where the standards can't be read.
+ */
+export const placeOrder = async (
+  deps: OrdersDeps,
+  caller: Caller,
+  body: unknown,
+  idempotencyKey: string | undefined,
+): Promise<PlacedOrder> => {
+  const bodyHash = createHash('sha256')
+    .update(JSON.stringify(body ?? null))
+    .digest('hex');
+  const key = idempotencyKey && { clientId: caller.principal.clientId, key: idempotencyKey, bodyHash };
+  if (key) {
+    // First without a transaction: a repetition must be answered also while partners are away.
+    const earlier = await answeredBefore(deps.db, key, deps.clock());
+    if (earlier) return earlier;
+  }
+  const { request, terms, limitSeconds } = await acceptOrder(deps, caller, body);
+  return transaction(deps.db, async (tx) => {
+    const now = deps.clock();
+    if (key) {
+      const taken = await takeIdempotencyKey(tx, key.clientId, key.key, now);
+      if (taken.state === 'running')
+        throw new Problem('request-in-progress', 'A request with this Idempotency-Key is still running.', {
+          headers: { 'retry-after': '1' },
+        });
+      if (taken.state === 'answered') return replay(taken, key.bodyHash);
+    }
+    const orderKey = newId('ord', now);
+    const decideBy = new Date(now.getTime() + limitSeconds * 1_000);
+    const answer = {
+      status: 201,
+      location: `/v1/orders/${orderKey}`,
+      body: JSON.stringify(createdView(orderKey, request, now, decideBy)),
+    };
+    await insertOrder(tx, {
+      orderKey,
+      request,
+      terms,
+      participants: participantsOf(request),
+      createdAt: now,
+      decideBy,
+      author: caller.principal.subject,
+      requestId: caller.requestId,
+      answer: key
+        ? { ...key, ...answer, expiresAt: new Date(now.getTime() + idempotencyHours * 3_600_000) }
+        : null,
+    });
+    await deps.jobs.enqueue(tx, assemblyQueue, { orderKey, requestId: caller.requestId, attempt: 0 });
+    return { ...answer, replayed: false };
+  });
+};
+
+type KeyOfBody = { clientId: string; key: string; bodyHash: string };
+
+const answeredBefore = async (db: Pool, key: KeyOfBody, now: Date): Promise<PlacedOrder | null> => {
+  // Outside a transaction the advisory lock is given back at once: only the answer is of interest.
+  const found = await takeIdempotencyKey(db, key.clientId, key.key, now);
+  return found.state === 'answered' ? replay(found, key.bodyHash) : null;
+};
+
+const replay = (
+  found: { bodyHash: string; status: number; location: string; body: string },
+  bodyHash: string,
+): PlacedOrder => {
+  if (found.bodyHash !== bodyHash)
+    throw new Problem(
+      'idempotency-key-reused',
+      'This Idempotency-Key answered another body in the last 24 hours. Use a new key for a new order.',
+    );
+  return { status: found.status, location: found.location, body: found.body, replayed: true };
+};
+
+const createdView = (
+  orderKey: string,
+  request: OrderRequest,
+  createdAt: Date,
+  decideBy: Date,
+): Partial<OrderView> => ({
+  orderKey,
+  areaId: request.areaId,
+  contractId: request.contractId ?? null,
+  status: 'draft',
+  verdict: null,
+  failureReason: null,
+  waiting: null,
+  platform: request.platform,
+  signatureMethod: request.signatureMethod,
+  power: request.power,
+  amountCents: request.amountCents,
+  requester: request.requester,
+  guarantors: request.guarantors,
+  createdAt: createdAt.toISOString(),
+  decideBy: decideBy.toISOString(),
+  decidedAt: null,
+});
+
+const participantsOf = (request: OrderRequest): number => partiesOf(request).length;
+
+type AcceptedOrder = { request: OrderRequest; terms: OrderTerms; limitSeconds: number };
+
+/** Reads a body and holds it against the area's standards; every violation is reported at once. */
+const acceptOrder = async (
+  { db, partners }: OrdersDeps,
+  { principal, requestId }: Caller,
+  body: unknown,
+): Promise<AcceptedOrder> => {
+  const { request, violations } = parseOrderRequest(body);
+  if (request.areaId === undefined) throw refused(violations);
+  if (!mayUseArea(principal, request.areaId))
+    throw new Problem('forbidden', `The token does not allow orders of the area ${request.areaId}.`);
+  const call = { requestId };
+  const [parameters, domains] = await Promise.all([
+    partners.parameters(request.areaId, call),
+    partners.domains(call),
+  ]).catch((error: unknown) => {
+    throw partnerProblem(error);
+  });
+  violations.push(...checkStandards(request, parameters.value, domains.value));
+  violations.push(...checkDeclaredSigning(request));
+  if (violations.length > 0 || parameters.value === null) throw refused(violations);
+  if (!parameters.fromCache || !domains.fromCache)
+    await rememberDimensions(db, parameters.value, domains.value);
+  const accepted = request as OrderRequest;
+  return {
+    request: accepted,
+    terms: termsOf(accepted, parameters.value, domains.value.platforms),
+    limitSeconds: parameters.value.undeterminedLimitSeconds,
+  };
+};
+
+const termsOf = (
+  request: OrderRequest,
+  parameters: AreaParameters,
+  platforms: readonly { key: string; requiresRegistry: boolean }[],
+): OrderTerms => ({
+  product: parameters.product,
+  evidenceMaxAgeSeconds: parameters.evidenceMaxAgeSeconds,
+  evidenceRetentionDays: parameters.evidenceRetentionDays,
+  notifyParticipants: parameters.notifyParticipants,
+  consultsPowers: parameters.powers.some(
+    ({ power, consultsPowers }) => power === request.power && consultsPowers,
+  ),
+  requiresRegistry: platforms.some(
+    ({ key, requiresRegistry }) => key === request.platform && requiresRegistry,
+  ),
+});
+
+const refused = (violations: { pointer: string; message: string }[]): Problem =>
+  new Problem('validation-failed', `The order breaks ${violations.length} rule(s); see violations.`, {
+    violations,
+  });
+
+const partnerProblem = (error: unknown): unknown =>
+  error instanceof PartnerUnavailable
+    ? new Problem(
+        'partner-unavailable',
+        `The ${error.partner} system does not answer. Nothing was stored; try again.`,
+        {
+          headers: { 'retry-after': String(Math.max(1, Math.ceil((error.retryAfterMs ?? 2_000) / 1_000))) },
+        },
+      )
+    : error;
+
+export type Simulation = Pick<OrderView, 'verdict' | 'failureReason' | 'waiting'> & { parties: PartyView[] };
+
+/**
+ * The whole decision of an order that is not stored. The access itself is in the audit trail, before any
+ * partner is asked about anyone.
+ */
+export const simulateOrder = async (
+  deps: OrdersDeps,
+  caller: Caller,
+  body: unknown,
+  language: Language,
+): Promise<Simulation> => {
+  const { request, terms } = await acceptOrder(deps, caller, body);
+  const at = deps.clock();
+  const orderKey = newId('sim', at);
+  await deps.db.query(
+    `INSERT INTO trilha_auditoria (quando, quem, acao, recurso, area_id, requisicao)
+     VALUES ($1, $2, 'order.simulate', $3, $4, $5)`,
+    [at, caller.principal.subject, orderKey, request.areaId, caller.requestId],
+  );
+  const facts = await gatherFacts(
+    { partners: deps.partners, book: noEvidence, reached: () => {} },
+    { request, terms },
+    { requestId: caller.requestId },
+  );
+  const decision = decideOrder({ orderKey, request, terms, facts, settlements: [], at, idOf: deps.idOf });
+  return {
+    verdict: decision.verdict,
+    failureReason: decision.failureReason,
+    waiting: decision.wait,
+    parties: decisionView(decision, language),
+  };
+};
+
+const notFound = (orderKey: string): Problem => new Problem('not-found', `There is no order ${orderKey}.`);
+
+/** @throws Problem `not-found`, also for an order of another area: its existence is no one else's business. */
+export const getOrder = async (
+  { db }: Pick<OrdersDeps, 'db'>,
+  { principal }: Pick<Caller, 'principal'>,
+  orderKey: string,
+  language: Language,
+): Promise<OrderView> => {
+  const order = await readOrder(db, orderKey, visibleAreas(principal), language);
+  if (!order) throw notFound(orderKey);
+  return order;
+};
+
+/** @throws Problem `forbidden` where an area is named that the token does not have. */
+export const findOrders = async (
+  { db }: Pick<OrdersDeps, 'db'>,
+  { principal }: Pick<Caller, 'principal'>,
+  filter: Omit<OrderFilter, 'areas'> & { areaId?: string | undefined },
+) => {
+  if (filter.areaId !== undefined && !mayUseArea(principal, filter.areaId))
+    throw new Problem('forbidden', `The token does not allow orders of the area ${filter.areaId}.`);
+  const areas = filter.areaId === undefined ? visibleAreas(principal) : [filter.areaId];
+  return listOrders(db, { ...filter, areas });
+};
+
+/**
+ * Cancels an order that is not decided yet: `failed` with `cancelada`, in one transaction with its message.
+ * Cancelling a cancelled order again changes nothing.
+ * @throws Problem `not-found`; `conflict` where the order is decided.
+ */
+export const cancelOrder = async (
+  deps: OrdersDeps,
+  caller: Caller,
+  orderKey: string,
+  language: Language,
+): Promise<OrderView> => {
+  const before = await getOrder(deps, caller, orderKey, language);
+  if (before.failureReason === 'cancelada') return before;
+  const cancelled = await transaction(deps.db, (tx) =>
+    writeCancellation(deps, tx, {
+      order: before,
+      author: caller.principal.subject,
+      requestId: caller.requestId,
+    }),
+  );
+  const after = await getOrder(deps, caller, orderKey, language);
+  if (!cancelled && after.failureReason !== 'cancelada')
+    throw new Problem('conflict', `The order is ${after.status} and can't be cancelled.`);
+  return after;
+};
+
+/**
+ * A second person settles what the data leave open; the order is then decided again by its job.
+ * @throws Problem `not-found`; `conflict` where the order waits for no review; `second-person-required` for
+ * the one who created it; `validation-failed` where a settlement names nothing that is uncertain.
+ */
+export const reviewOrder = async (
+  deps: OrdersDeps,
+  caller: Caller,
+  orderKey: string,
+  review: Review,
+  language: Language,
+): Promise<OrderView> => {
+  const order = await getOrder(deps, caller, orderKey, language);
+  if (order.status !== 'processing' || !order.waiting)
+    throw new Problem('conflict', `The order is ${order.status} and waits for no review.`);
+  const author = caller.principal.subject;
+  if (order.timeline.some(({ type, by }) => type === 'order_created' && by === author))
+    throw new Problem('second-person-required', 'Who created an order can not review it.');
+  const violations = unsettled(order, review);
+  if (violations.length > 0) throw refused(violations);
+  await transaction(deps.db, async (tx: Tx) => {
+    const at = deps.clock();
+    const attempt = await insertReview(tx, {
+      ...review,
+      id: newId('rev', at),
+      orderKey,
+      areaId: order.areaId,
+      author,
+      at,
+      requestId: caller.requestId,
+    });
+    await deps.jobs.enqueue(tx, assemblyQueue, { orderKey, requestId: caller.requestId, attempt });
+  });
+  return getOrder(deps, caller, orderKey, language);
+};
+
+/** Settlements that name nothing which the last decision left uncertain. */
+const unsettled = (order: OrderView, { settlements }: Review) =>
+  settlements.flatMap((settlement, index) => {
+    const party = order.parties[settlement.party];
+    const pointer = `/settlements/${index}`;
+    if (!party)
+      return [{ pointer: `${pointer}/party`, message: `expected 0 to ${order.parties.length - 1}` }];
+    if (settlement.kind === 'rule')
+      return party.decision.reasons.includes('unread_rule') ||
+        party.decision.reasons.includes('unread_restriction')
+        ? []
+        : [{ pointer, message: 'expected a party with a rule that could not be read' }];
+    const open = party.people
+      .find(({ id }) => id === settlement.person)
+      ?.reasons.some((reason) => reason.code === 'other' && reason.reservation === settlement.reservation);
+    return open ? [] : [{ pointer, message: 'expected a person and a reservation that are uncertain' }];
+  });

@@ -1,0 +1,366 @@
+import type { Db, Tx } from '../platform/postgres.ts';
+import type { EvidenceItem } from './facts.ts';
+import {
+  type FailureReason,
+  fromStatusEnvelope,
+  type OpenOrder,
+  type OrderDecision,
+  type OrderTerms,
+  type PartyDecision,
+  toStatusEnvelope,
+  type WaitReason,
+} from './model.ts';
+import type { OrderRequest } from './request.ts';
+import type { Review, Settlement } from './review.ts';
+
+const personType = { company: 'pessoa_juridica', person: 'pessoa_fisica' } as const;
+const partyRole = { requester: 'requisitante', guarantor: 'garantidor' } as const;
+
+/** What an answered POST keeps for a repetition of it. */
+export type IdempotentAnswer = {
+  clientId: string;
+  key: string;
+  bodyHash: string;
+  status: number;
+  location: string;
+  body: string;
+  expiresAt: Date;
+};
+
+export type NewOrder = {
+  orderKey: string;
+  request: OrderRequest;
+  terms: OrderTerms;
+  participants: number;
+  createdAt: Date;
+  decideBy: Date;
+  author: string;
+  requestId: string;
+  answer: IdempotentAnswer | null;
+};
+
+/** The draft with its event, its audit row and its idempotent answer, in one statement: one round trip. */
+export const insertOrder = async (tx: Tx, order: NewOrder): Promise<void> => {
+  const { request, answer } = order;
+  await tx.query(
+    `WITH envelope AS (
+       INSERT INTO envelopes (envelope_id, area_id, contrato_id, status_envelope, plataforma_id,
+         meio_assinatura_id, poder, valor_centavos, requisitante_id, tipo_requisitante, numero_participantes,
+         pedido, parametros, prazo_decisao, data_criacao, criado_por, data_atualizacao, atualizado_por)
+       VALUES ($1, $2, $3, 'rascunho', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $14, $15)
+     ), evento AS (
+       INSERT INTO eventos_envelope (envelope_id, tipo_evento, data_evento, autor)
+       VALUES ($1, 'order_created', $14, $15)
+     ), trilha AS (
+       INSERT INTO trilha_auditoria (quando, quem, acao, recurso, area_id, requisicao)
+       VALUES ($14, $15, 'order.create', $1, $2, $16)
+     )
+     INSERT INTO chaves_idempotencia (cliente_id, chave, hash_corpo, status_http, local_http, resposta, expira_em)
+     SELECT $17, $18, $19, $20, $21, $22, $23 WHERE $18::text IS NOT NULL`,
+    [
+      order.orderKey,
+      request.areaId,
+      request.contractId ?? null,
+      request.platform,
+      request.signatureMethod,
+      request.power,
+      request.amountCents,
+      request.requester.document,
+      personType[request.requester.type],
+      order.participants,
+      JSON.stringify(request),
+      JSON.stringify(order.terms),
+      order.decideBy,
+      order.createdAt,
+      order.author,
+      order.requestId,
+      answer?.clientId ?? null,
+      answer?.key ?? null,
+      answer?.bodyHash ?? null,
+      answer?.status ?? null,
+      answer?.location ?? null,
+      answer?.body ?? null,
+      answer?.expiresAt ?? null,
+    ],
+  );
+};
+
+type IdempotencyRow = {
+  locked: boolean;
+  hash_corpo: string | null;
+  status_http: number | null;
+  local_http: string | null;
+  resposta: string | null;
+};
+
+export type KeyState =
+  | { state: 'free' }
+  | { state: 'running' }
+  | { state: 'answered'; bodyHash: string; status: number; location: string; body: string };
+
+/**
+ * Takes an idempotency key for the transaction, or says who has it: an advisory lock stands for "still
+ * running", because a row that another transaction has not committed can be waited for, but not seen.
+ */
+export const takeIdempotencyKey = async (
+  tx: Db,
+  clientId: string,
+  key: string,
+  now: Date,
+): Promise<KeyState> => {
+  const { rows } = await tx.query<IdempotencyRow>(
+    `SELECT pg_try_advisory_xact_lock(hashtextextended($1 || ' ' || $2, 8080)) AS locked, k.*
+     FROM (SELECT 1) one
+     LEFT JOIN chaves_idempotencia k ON k.cliente_id = $1 AND k.chave = $2 AND k.expira_em > $3`,
+    [clientId, key, now],
+  );
+  const row = rows[0];
+  if (row?.hash_corpo != null)
+    return {
+      state: 'answered',
+      bodyHash: row.hash_corpo,
+      status: row.status_http ?? 201,
+      location: row.local_http ?? '',
+      body: row.resposta ?? '',
+    };
+  return { state: row?.locked ? 'free' : 'running' };
+};
+
+type OpenOrderRow = {
+  area_id: string;
+  status_envelope: string;
+  pedido: OrderRequest;
+  parametros: OrderTerms;
+  data_criacao: Date;
+  prazo_decisao: Date;
+  tentativas: number;
+  motivo_espera: WaitReason | null;
+  evidencias:
+    | { parceiro: string; consulta: string; corpo: string; hash_sha256: string; recebida_em: string }[]
+    | null;
+  acertos: Settlement[][] | null;
+};
+
+export type LoadedOrder = { order: OpenOrder; evidence: EvidenceItem[]; settlements: Settlement[] };
+
+/** An order with the evidence gathered since `freshSince` and every settlement, in one round trip. */
+export const loadOrder = async (db: Db, orderKey: string, freshSince: Date): Promise<LoadedOrder | null> => {
+  const { rows } = await db.query<OpenOrderRow>(
+    `SELECT e.area_id, e.status_envelope, e.pedido, e.parametros, e.data_criacao, e.prazo_decisao,
+       e.tentativas, e.motivo_espera,
+       (SELECT json_agg(v ORDER BY v.recebida_em) FROM evidencias v
+        WHERE v.envelope_id = e.envelope_id AND v.recebida_em >= $2) AS evidencias,
+       (SELECT json_agg(r.acertos ORDER BY r.revisao_id) FROM revisoes r
+        WHERE r.envelope_id = e.envelope_id) AS acertos
+     FROM envelopes e WHERE e.envelope_id = $1`,
+    [orderKey, freshSince],
+  );
+  const row = rows[0];
+  if (!row) return null;
+  return {
+    order: {
+      orderKey,
+      areaId: row.area_id,
+      status: fromStatusEnvelope(row.status_envelope),
+      request: row.pedido,
+      terms: row.parametros,
+      createdAt: row.data_criacao,
+      decideBy: row.prazo_decisao,
+      attempts: row.tentativas,
+      wait: row.motivo_espera,
+    },
+    evidence: (row.evidencias ?? []).map((item) => ({
+      partner: item.parceiro as EvidenceItem['partner'],
+      query: item.consulta,
+      raw: item.corpo,
+      sha256: item.hash_sha256,
+      receivedAt: new Date(item.recebida_em).toISOString(),
+    })),
+    // A later review of the same doubt takes the place of an earlier one.
+    settlements: (row.acertos ?? []).reverse().flat(),
+  };
+};
+
+/**
+ * Keeps answers as evidence; the first also says that the order is in processing.
+ * Run with `synchronous_commit` off: the log is written in order, so whenever a decision that used an answer
+ * is durable the answer is too, and losing an answer that nothing used only means to ask again.
+ */
+export const insertEvidence = async (
+  db: Db,
+  orderKey: string,
+  items: readonly EvidenceItem[],
+  markProcessing: boolean,
+): Promise<void> => {
+  const column = (pick: (item: EvidenceItem) => string): string[] => items.map(pick);
+  await db.query(
+    `WITH assincrono AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
+     andamento AS (
+       UPDATE envelopes SET status_envelope = 'em_processamento'
+       WHERE envelope_id = $1 AND $7 AND status_envelope = 'rascunho'
+     )
+     INSERT INTO evidencias (envelope_id, parceiro, consulta, recebida_em, hash_sha256, corpo)
+     SELECT $1, v.* FROM assincrono, unnest($2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[]) v
+     ON CONFLICT DO NOTHING`,
+    [
+      orderKey,
+      column((item) => item.partner),
+      column((item) => item.query),
+      column((item) => item.receivedAt),
+      column((item) => item.sha256),
+      column((item) => item.raw),
+      markProcessing,
+    ],
+  );
+};
+
+export type Outcome = {
+  orderKey: string;
+  areaId: string;
+  author: string;
+  at: Date;
+  status: 'completed' | 'failed' | 'processing';
+  failureReason: FailureReason | null;
+  wait: OrderDecision['wait'];
+  parties: readonly PartyDecision[];
+  /** Certificates by party index, where the order is decided. */
+  certificates: readonly (string | null)[];
+  certificate: string | null;
+  event: { type: string; detail: Record<string, unknown> } | null;
+  message: { id: string; type: string; body: string } | null;
+  action: string;
+};
+
+/**
+ * Writes what was decided: status, parties, people, event, message and audit, in one statement and only
+ * while the order is still open. Answers whether it was: a twin of the job, or a cancellation, may have
+ * come first, and then nothing at all is written.
+ */
+export const writeOutcome = async (tx: Tx, outcome: Outcome): Promise<boolean> => {
+  const { parties } = outcome;
+  const people = parties.flatMap(({ party, participants }) =>
+    participants.map((person) => ({ ...person, party: party.index })),
+  );
+  const { rows } = await tx.query(outcomeSql, [
+    outcome.orderKey,
+    toStatusEnvelope(outcome.status),
+    outcome.status === 'processing' ? null : outcome.status === 'completed',
+    outcome.failureReason,
+    outcome.wait?.reason ?? null,
+    outcome.wait?.partner ?? null,
+    outcome.at,
+    outcome.author,
+    parties.map(({ party }) => party.index),
+    parties.map(({ party }) => partyRole[party.role]),
+    parties.map(({ party }) => personType[party.type]),
+    parties.map(({ party }) => party.document),
+    parties.map(({ verdict }) => verdict),
+    parties.map(({ failureReason }) => failureReason),
+    parties.map(({ input }) => input),
+    parties.map(({ output }) => JSON.stringify(output)),
+    parties.map((_, index) => outcome.certificates[index] ?? null),
+    people.map(({ party }) => party),
+    people.map(({ id }) => id),
+    people.map(({ document }) => document),
+    people.map(({ name }) => name),
+    people.map(({ email }) => email),
+    people.map(({ phone }) => phone),
+    people.map(({ reserved }) => reserved),
+    people.map(({ enabled }) => enabled),
+    outcome.event?.type ?? null,
+    JSON.stringify(outcome.event?.detail ?? {}),
+    outcome.message?.id ?? null,
+    outcome.message?.type ?? null,
+    outcome.message?.body ?? null,
+    outcome.areaId,
+    outcome.action,
+    outcome.certificate,
+  ]);
+  return rows.length === 1;
+};
+
+const outcomeSql = `
+  WITH envelope AS (
+    UPDATE envelopes SET
+      status_envelope = $2, coro_completo = $3, motivo_falha = $4, motivo_espera = $5, parceiro_esperado = $6,
+      tentativas = tentativas + 1, data_atualizacao = $7, atualizado_por = $8, certificado = $33,
+      decidido_em = CASE WHEN $2 IN ('concluido', 'falha') THEN $7 END
+    WHERE envelope_id = $1 AND status_envelope IN ('rascunho', 'em_processamento')
+    RETURNING envelope_id
+  ), parte AS (
+    INSERT INTO partes (envelope_id, parte, papel, tipo_pessoa, documento, veredito, motivo_falha, entrada,
+      saida, certificado)
+    SELECT e.envelope_id, p.* FROM envelope e,
+      unnest($9::int[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
+        $17::text[]) p
+  ), participante AS (
+    INSERT INTO participantes (envelope_id, parte, pessoa_id, documento, nome, email, telefone, reservado,
+      habilitado)
+    SELECT e.envelope_id, p.* FROM envelope e,
+      unnest($18::int[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::bool[],
+        $25::bool[]) p
+  ), evento AS (
+    INSERT INTO eventos_envelope (envelope_id, tipo_evento, data_evento, autor, detalhe)
+    SELECT envelope_id, $26, $7, $8, $27::jsonb FROM envelope WHERE $26::text IS NOT NULL
+  ), mensagem AS (
+    INSERT INTO mensagens (mensagem_id, area_id, envelope_id, tipo, corpo, data_criacao)
+    SELECT $28, $31, envelope_id, $29, $30, $7 FROM envelope WHERE $28::text IS NOT NULL
+  ), trilha AS (
+    INSERT INTO trilha_auditoria (quando, quem, acao, recurso, area_id)
+    SELECT $7, $8, $32, envelope_id, $31 FROM envelope
+  )
+  SELECT envelope_id FROM envelope`;
+
+/**
+ * Forgets the parties of an earlier, undetermined attempt, before the next one writes its own. Locks the order,
+ * and touches nothing once it is decided: a twin of the job may have been faster.
+ */
+export const deleteParties = async (tx: Tx, orderKey: string): Promise<void> => {
+  await tx.query(
+    `WITH aberto AS (
+       SELECT envelope_id FROM envelopes
+       WHERE envelope_id = $1 AND status_envelope IN ('rascunho', 'em_processamento') FOR UPDATE
+     )
+     DELETE FROM partes WHERE envelope_id IN (SELECT envelope_id FROM aberto)`,
+    [orderKey],
+  );
+};
+
+/** Keeps a review; answers how often the order has been attempted, for the job that decides it again. */
+export const insertReview = async (
+  tx: Tx,
+  review: Review & {
+    id: string;
+    orderKey: string;
+    areaId: string;
+    author: string;
+    at: Date;
+    requestId: string;
+  },
+): Promise<void> => {
+  await tx.query(
+    `WITH revisao AS (
+       INSERT INTO revisoes (revisao_id, envelope_id, autor, motivo, evidencia, acertos, data_revisao)
+       VALUES ($1, $2, $3, $4, $5, $6, $7)
+     ), trilha AS (
+       INSERT INTO trilha_auditoria (quando, quem, acao, recurso, area_id, requisicao, detalhe)
+       VALUES ($7, $3, 'order.review', $2, $9, $8, json_build_object('review', $1::text)::text)
+     ), evento AS (
+       INSERT INTO eventos_envelope (envelope_id, tipo_evento, data_evento, autor, detalhe)
+       VALUES ($2, 'reviewed', $7, $3, jsonb_build_object('review', $1::text, 'reason', $4::text))
+     )
+     SELECT tentativas FROM envelopes WHERE envelope_id = $2 FOR UPDATE`,
+    [
+      review.id,
+      review.orderKey,
+      review.author,
+      review.reason,
+      review.evidence,
+      JSON.stringify(review.settlements),
+      review.at,
+      review.requestId,
+      review.areaId,
+    ],
+  );
+  return rows[0]?.tentativas ?? 0;
+};

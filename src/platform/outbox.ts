@@ -1,0 +1,104 @@
+import type { Jobs, Queue } from './jobs.ts';
+import type { Db, Tx } from './postgres.ts';
+
+export type Channel = 'webhook' | 'sqs';
+
+/** One delivery of one message. Those of one key (an order) go out one after the other. */
+export const deliveryQueue: Queue<{ messageId: string; channel: Channel }> = {
+  name: 'delivery',
+  retryLimit: 12,
+  retryDelaySeconds: 5,
+  retryDelayMaxSeconds: 3_600,
+  expireInSeconds: 120,
+  orderedByKey: true,
+};
+
+export type OutboxDeps = {
+  jobs: Pick<Jobs, 'enqueue'>;
+  /** Queue of another team's system that gets every message; absent: none. */
+  sqsUrl?: string | undefined;
+};
+
+export type Deliveries = { messageId: string; orderKey: string; callbackUrl: string | null };
+
+/**
+ * Plans a stored message's deliveries, in the transaction that stored it. Readers who pull need none of this.
+ */
+export const planDeliveries = async (
+  { jobs, sqsUrl }: OutboxDeps,
+  tx: Tx,
+  { messageId, orderKey, callbackUrl }: Deliveries,
+): Promise<void> => {
+  const targets: [Channel, string][] = [];
+  if (callbackUrl) targets.push(['webhook', callbackUrl]);
+  if (sqsUrl) targets.push(['sqs', sqsUrl]);
+  for (const [channel, target] of targets) {
+    await tx.query('INSERT INTO entregas (mensagem_id, canal, destino) VALUES ($1, $2, $3)', [
+      messageId,
+      channel,
+      target,
+    ]);
+    await jobs.enqueue(tx, deliveryQueue, { messageId, channel }, { key: `${orderKey}:${channel}` });
+  }
+};
+
+/** Stores a message and plans its deliveries, in the transaction of what it tells of. */
+export const postMessage = async (
+  deps: OutboxDeps,
+  tx: Tx,
+  message: {
+    id: string;
+    type: string;
+    orderKey: string;
+    areaId: string;
+    body: string;
+    at: Date;
+    callbackUrl: string | null;
+  },
+): Promise<void> => {
+  await tx.query(
+    `INSERT INTO mensagens (mensagem_id, area_id, envelope_id, tipo, corpo, data_criacao)
+     VALUES ($1, $2, $3, $4, $5, $6)`,
+    [message.id, message.areaId, message.orderKey, message.type, message.body, message.at],
+  );
+  await planDeliveries(deps, tx, {
+    messageId: message.id,
+    orderKey: message.orderKey,
+    callbackUrl: message.callbackUrl,
+  });
+};
+
+export type MessagePage = { messages: unknown[]; next: string };
+
+const startCursor = '0-0';
+
+/** Whether a text is a cursor that `readMessages` gave. */
+export const isMessageCursor = (text: string): boolean => /^\d{1,20}-\d{1,19}$/.test(text);
+
+/**
+ * Messages after a cursor, in an order that no later commit can change: only those of transactions older than
+ * every open one are shown, so a reader that keeps the last cursor misses nothing.
+ */
+export const readMessages = async (
+  db: Db,
+  {
+    areas,
+    after = startCursor,
+    limit,
+  }: { areas: readonly string[] | null; after?: string | undefined; limit: number },
+): Promise<MessagePage> => {
+  const [transaction, sequence] = after.split('-');
+  const { rows } = await db.query<{ corpo: string; transacao: string; sequencia: string }>(
+    `SELECT corpo, transacao::text, sequencia::text FROM mensagens
+     WHERE ($1::text[] IS NULL OR area_id = ANY ($1))
+       AND transacao < pg_snapshot_xmin(pg_current_snapshot())
+       AND (transacao, sequencia) > ($2::text::xid8, $3::bigint)
+     ORDER BY transacao, sequencia LIMIT $4`,
+    [areas, transaction, sequence, limit],
+  );
+  const last = rows.at(-1);
+  return {
+    messages: rows.map(({ corpo }) => JSON.parse(corpo) as unknown),
+    next: last ? `${last.transacao}-${last.sequencia}` : after,
+  };
+};
