@@ -1,0 +1,331 @@
+import { rm, stat } from 'node:fs/promises';
+import type { DuckDBConnection, DuckDBResult } from '@duckdb/node-api';
+import { formatTableName, type TableName } from '../catalog/catalog.ts';
+import { type DuckOptions, openDuckDb, quoteName, quoteText } from '../duckdb-session.ts';
+import type { FileCache } from '../file-cache.ts';
+import { planFiles, type ScanPlan, scanLocations, scanSql } from '../scan.ts';
+import type { Schema } from '../schema.ts';
+import { type Lake, listTables, loadTable, type Table } from '../tables.ts';
+import { exportProjection } from './duckdb-export.ts';
+import { findFilters, toPredicate } from './duckdb-filters.ts';
+import { lower, parseStatement, type Statement, type TableMention, toSql } from './duckdb-statement.ts';
+import { rowsOf, typeName } from './duckdb-values.ts';
+import {
+  type Batch,
+  type CopyTarget,
+  type LakeEngine,
+  QueryError,
+  type QueryOptions,
+  querySignal,
+} from './engine.ts';
+
+export type DuckDbEngineDeps = {
+  readonly lake: Lake;
+  readonly cache: FileCache;
+  /** Of each query. */
+  readonly limits?: Pick<DuckOptions, 'memoryLimit' | 'threads' | 'temporaryParent' | 'maxTemporarySize'>;
+  /** Queries at once; further ones wait. Memory is at most this many times the limit of one. */
+  readonly concurrency?: number;
+};
+
+/**
+ * The embedded engine. Every query gets a DuckDB of its own (about 20 ms): it holds only views of the tables that the
+ * query names, over the files that can matter to it, may open exactly these files, and its settings are locked.
+ */
+export const openDuckDbEngine = ({
+  lake,
+  cache,
+  limits = {},
+  concurrency = 2,
+}: DuckDbEngineDeps): LakeEngine => {
+  const turns = openTurns(concurrency);
+  const running = new Set<AbortController>();
+
+  const run = async function* <T>(
+    options: QueryOptions,
+    work: (connection: DuckDBConnection, signal: AbortSignal) => AsyncGenerator<T>,
+  ): AsyncGenerator<T> {
+    const closing = new AbortController();
+    running.add(closing);
+    const { signal: asked, clear } = querySignal(options);
+    const signal = AbortSignal.any([asked, closing.signal]);
+    let leave: (() => void) | undefined;
+    let session: Awaited<ReturnType<typeof openDuckDb>> | undefined;
+    let stopInterrupting: (() => void) | undefined;
+    try {
+      leave = await turns.enter(signal);
+      session = await openDuckDb(limits);
+      stopInterrupting = interruptOn(signal, session.connection);
+      yield* work(session.connection, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw toQueryError(error);
+    } finally {
+      stopInterrupting?.();
+      clear();
+      running.delete(closing);
+      await session?.close();
+      leave?.();
+    }
+  };
+
+  return {
+    query: (sql, options = {}) =>
+      run(options, async function* (connection, signal) {
+        const prepared = await prepare({ lake, cache, connection, signal }, sql);
+        try {
+          await confine(connection, prepared.files);
+          signal.throwIfAborted();
+          yield* batches(await connection.stream(prepared.sql), signal, options.maxRows);
+        } finally {
+          prepared.release();
+        }
+      }),
+
+    copyTo: async (sql, target, options = {}) => {
+      const copying = run(options, async function* (connection, signal) {
+        const prepared = await prepare({ lake, cache, connection, signal }, sql);
+        try {
+          await confine(connection, [...prepared.files, target.file]);
+          signal.throwIfAborted();
+          yield await copyOut(connection, prepared.sql, target);
+        } finally {
+          prepared.release();
+        }
+      });
+      for await (const answer of copying) return answer;
+      throw new Error('expected the copy to answer');
+    },
+
+    close: async () => {
+      for (const closing of running) closing.abort(new Error('the SQL engine was closed'));
+    },
+  };
+};
+
+type Prepared = { sql: string; files: string[]; release: () => void };
+
+type PrepareDeps = { lake: Lake; cache: FileCache; connection: DuckDBConnection; signal: AbortSignal };
+
+/** Parses the query, plans and fetches the files of its tables, and makes a view of each. */
+const prepare = async ({ lake, cache, connection, signal }: PrepareDeps, sql: string): Promise<Prepared> => {
+  const statement = await parseStatement(connection, sql);
+  const views = await planViews(lake, statement);
+  signal.throwIfAborted();
+  const locations = [...new Set(views.flatMap((view) => scanLocations(view.plan)))];
+  const held = await cache.hold(locations, signal);
+  try {
+    for (const { namespace, name, plan } of views) {
+      await connection.run(`CREATE SCHEMA IF NOT EXISTS ${quoteName(namespace)}`);
+      await connection.run(
+        `CREATE VIEW ${quoteName(namespace)}.${quoteName(name)} AS SELECT * FROM ${scanSql(plan, held.localPath)}`,
+      );
+    }
+    const travels = statement.tables.some((mention) => mention.at !== undefined);
+    return {
+      sql: travels ? await toSql(connection, statement.tree) : sql,
+      files: locations.map(held.localPath),
+      release: held.release,
+    };
+  } catch (error) {
+    held.release();
+    throw error;
+  }
+};
+
+type View = { namespace: string; name: string; plan: ScanPlan };
+
+/**
+ * One view for each table and version. Mentions of the same one share it: its files are those that any of them
+ * needs. A table is loaded once, so that all mentions see the same snapshot.
+ */
+const planViews = async (lake: Lake, { tree, tables }: Statement): Promise<View[]> => {
+  const filters = findFilters(tree);
+  const loaded = new Map<string, Table>();
+  const views = new Map<string, View>();
+  for (const mention of tables) {
+    const spelled = lower(`${mention.namespace}.${mention.table}`);
+    const table = loaded.get(spelled) ?? (await loadMentioned(lake, mention));
+    loaded.set(spelled, table);
+    const name = viewName(mention);
+    const options =
+      mention.at === undefined
+        ? {}
+        : 'time' in mention.at
+          ? { at: mention.at.time }
+          : { snapshotId: mention.at.snapshotId };
+    const conditions = filters.get(mention.node) ?? [];
+    const plan = await planFiles(lake, table, {
+      ...options,
+      filter: toPredicate(conditions, currentSchema(table)),
+    });
+    const key = `${spelled}@${name}`;
+    const view = views.get(key);
+    views.set(
+      key,
+      view ? { ...view, plan: union(view.plan, plan) } : { namespace: mention.namespace, name, plan },
+    );
+    if (mention.at !== undefined) redirect(mention, name);
+  }
+  return [...views.values()];
+};
+
+/** Files are pruned by today's names also in an older snapshot's; planFiles knows which columns that one has. */
+const currentSchema = ({ metadata }: Table): Schema => {
+  const schema = metadata.schemas.find((each) => each['schema-id'] === metadata['current-schema-id']);
+  if (!schema)
+    throw new Error(
+      `table ${metadata.location}: expected schema ${metadata['current-schema-id']}, found none`,
+    );
+  return schema;
+};
+
+const union = (a: ScanPlan, b: ScanPlan): ScanPlan => {
+  const known = new Set(a.files.map(({ file }) => file.path));
+  return { ...a, files: [...a.files, ...b.files.filter(({ file }) => !known.has(file.path))] };
+};
+
+const viewName = ({ table, at }: TableMention): string => {
+  if (at === undefined) return table;
+  return 'time' in at ? `${table}@${at.time.toISOString()}` : `${table}@${at.snapshotId}`;
+};
+
+/** The mention with AT becomes a mention of its view, under the name that the rest of the query knows it by. */
+const redirect = ({ node, table }: TableMention, view: string): void => {
+  node.at_clause = null;
+  node.table_name = view;
+  if (node.alias === '') node.alias = table;
+};
+
+/** Names compare without case in SQL; the catalog's are exact. */
+const loadMentioned = async (lake: Lake, { namespace, table }: TableMention): Promise<Table> => {
+  const wanted = `${namespace}.${table}`;
+  const names = (await listTables(lake)).map((name: TableName) => formatTableName(name));
+  const exact = names.filter((name) => name === wanted);
+  const matches = exact.length > 0 ? exact : names.filter((name) => lower(name) === lower(wanted));
+  const found = matches[0];
+  if (matches.length === 1 && found !== undefined) return loadTable(lake, found);
+  if (matches.length > 1)
+    throw new QueryError(`table ${wanted} is not clear: found ${matches.join(', ')}; write it exactly`);
+  const near = names.filter((name) => lower(name).endsWith(`.${lower(table)}`)).slice(0, 3);
+  const hint =
+    near.length > 0 ? `did you mean ${near.join(', ')}?` : 'the command `lastro tables` lists them';
+  throw new QueryError(`expected a table of the lake, found none named ${wanted}; ${hint}`);
+};
+
+/** From here on DuckDB opens these files and no other, loads nothing, and keeps its limits. */
+const confine = async (connection: DuckDBConnection, files: readonly string[]): Promise<void> => {
+  await connection.run(`SET allowed_paths = [${files.map(quoteText).join(', ')}]`);
+  await connection.run('SET enable_external_access = false');
+  await connection.run('SET lock_configuration = true');
+};
+
+async function* batches(
+  result: DuckDBResult,
+  signal: AbortSignal,
+  maxRows = Infinity,
+): AsyncGenerator<Batch> {
+  const types = result.columnTypes();
+  const columns = result.deduplicatedColumnNames().map((name, n) => {
+    const type = types[n];
+    return { name, type: type === undefined ? 'unknown' : typeName(type) };
+  });
+  let left = maxRows;
+  let first = true;
+  for (;;) {
+    const chunk = await result.fetchChunk();
+    signal.throwIfAborted();
+    const rows = chunk === null || chunk === undefined ? [] : rowsOf(chunk, columns.length);
+    if (rows.length === 0) {
+      if (first) yield { columns, rows, truncated: false };
+      return;
+    }
+    const truncated = rows.length > left;
+    yield { columns, rows: truncated ? rows.slice(0, left) : rows, truncated };
+    if (truncated) return;
+    left -= rows.length;
+    first = false;
+  }
+}
+
+const copyOut = async (
+  connection: DuckDBConnection,
+  sql: string,
+  { file, format }: CopyTarget,
+): Promise<{ rows: number; bytes: number }> => {
+  try {
+    // A view takes the text whole, whatever comments or semicolon it ends with.
+    await connection.run(`CREATE TEMP VIEW answer AS ${sql}`);
+    const select = await exportProjection(connection, 'answer', format);
+    const result = await connection.run(
+      `COPY (${select}) TO ${quoteText(file)} (${copyFormats[format]}, USE_TMP_FILE false)`,
+    );
+    const rows = Number((await result.getRows())[0]?.[0] ?? 0);
+    return { rows, bytes: (await stat(file)).size };
+  } catch (error) {
+    await rm(file, { force: true });
+    throw error;
+  }
+};
+
+const copyFormats = {
+  parquet: 'FORMAT parquet, COMPRESSION zstd',
+  // RFC 4180 wants CRLF, which DuckDB does not write; every reader takes LF.
+  csv: "FORMAT csv, HEADER true, NULLSTR ''",
+  ndjson: 'FORMAT json',
+} as const;
+
+/** An interrupt that comes between two statements is forgotten, so it is repeated until the query is over. */
+const interruptOn = (signal: AbortSignal, connection: DuckDBConnection): (() => void) => {
+  let repeat: NodeJS.Timeout | undefined;
+  const interrupt = (): void => {
+    connection.interrupt();
+    repeat ??= setInterval(() => connection.interrupt(), 50);
+  };
+  if (signal.aborted) interrupt();
+  signal.addEventListener('abort', interrupt, { once: true });
+  return () => {
+    clearInterval(repeat);
+    signal.removeEventListener('abort', interrupt);
+  };
+};
+
+const toQueryError = (error: unknown): unknown => {
+  // DuckDB's errors say what kind they are: `Binder Error: …`, `Out of Memory Error: …`.
+  if (error instanceof Error && !(error instanceof QueryError) && /^[\w ]+ Error: /i.test(error.message)) {
+    return new QueryError(error.message.trim(), { cause: error });
+  }
+  return error;
+};
+
+type Turns = { enter: (signal: AbortSignal) => Promise<() => void> };
+
+const openTurns = (places: number): Turns => {
+  let free = places;
+  const waiting: (() => void)[] = [];
+  const leave = (): void => {
+    const next = waiting.shift();
+    if (next) next();
+    else free += 1;
+  };
+  const enter = async (signal: AbortSignal): Promise<() => void> => {
+    signal.throwIfAborted();
+    if (free > 0) free -= 1;
+    else {
+      await new Promise<void>((resolve, reject) => {
+        const turn = (): void => {
+          signal.removeEventListener('abort', give);
+          resolve();
+        };
+        const give = (): void => {
+          waiting.splice(waiting.indexOf(turn), 1);
+          reject(signal.reason);
+        };
+        waiting.push(turn);
+        signal.addEventListener('abort', give, { once: true });
+      });
+    }
+    return leave;
+  };
+  return { enter };
+};
