@@ -32,6 +32,7 @@ describe('diagnose', () => {
 
   it('fails for configured systems that do not answer, with what to do', async () => {
     const dead = 'http://127.0.0.1:1';
+    await writeFile(join(folder, 'a-file'), '');
     const of = await diagnosed({
       DATABASE_URL: 'postgres://a:hush@127.0.0.1:1/x',
       OIDC_ISSUER: dead,
@@ -39,11 +40,9 @@ describe('diagnose', () => {
       REDIS_URL: 'redis://127.0.0.1:1',
       MESSAGES_SQS_URL: `${dead}/queue`,
       AWS_ENDPOINT_URL: dead,
-      AWS_ACCESS_KEY_ID: 'made-up',
       OBJECT_STORE: pathToFileURL(join(folder, 'a-file', 'below')).href,
     });
-    await writeFile(join(folder, 'a-file'), '');
-    for (const name of ['database', 'issuer', 'partners', 'messages queue']) {
+    for (const name of ['database', 'issuer', 'partners', 'messages queue', 'object store']) {
       expect(of(name)).toMatchObject({ status: 'fail', advice: expect.stringMatching(/./) });
     }
     expect(of('redis')?.status).toBe('warn');
