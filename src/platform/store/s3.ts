@@ -1,0 +1,196 @@
+import { randomUUID } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+  S3ServiceException,
+} from '@aws-sdk/client-s3';
+import { Upload } from '@aws-sdk/lib-storage';
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
+import { bodyChunks, checkRange } from './bodies.ts';
+import { checkKey } from './keys.ts';
+import { checkExpiry, contentDisposition } from './links.ts';
+import { openS3Get } from './s3-get.ts';
+import type { AwsCredentials } from './sigv4.ts';
+import { ObjectExistsError, type OpenedStore, type PutBody, type Store, type StoredObject } from './store.ts';
+
+export type S3Options = {
+  readonly region: string;
+  /** In place of AWS: a local stand-in. The bucket then goes into the path. */
+  readonly endpoint?: string;
+  /** Default: the SDK's chain (environment, profile, container, instance). */
+  readonly credentials?: AwsCredentials;
+  /** Sockets of bulk reads. */
+  readonly connections?: number;
+  readonly clock?: () => Date;
+};
+
+/** 10,000 parts of this size: objects up to 78 GiB. */
+const partBytes = 8 * 1024 * 1024;
+/** Metadata that tells a write that its own earlier attempt arrived. */
+const writeIdHeader = 'lastro-write-id';
+
+/** Opens `s3://bucket/prefix`: LIST, PUT, multipart and DELETE by the SDK, GET by undici (see s3-get.ts). */
+export const openS3Store = (url: string, options: S3Options): OpenedStore => {
+  const { bucket, prefix } = parseS3Url(url);
+  const storeUrl = `s3://${bucket}${prefix === '' ? '' : `/${prefix.slice(0, -1)}`}`;
+  const clock = options.clock ?? (() => new Date());
+  const byPath = options.endpoint !== undefined || bucket.includes('.');
+  const client = new S3Client({
+    region: options.region,
+    forcePathStyle: byPath,
+    // The SDK's default checksums corrupt streamed uploads on servers that do not know their trailers.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    maxAttempts: 5,
+    ...(options.endpoint ? { endpoint: options.endpoint } : {}),
+    ...(options.credentials ? { credentials: options.credentials } : {}),
+  });
+  const s3Host = `s3.${options.region}.amazonaws.com`;
+  const endpoint = new URL(options.endpoint ?? `https://${byPath ? s3Host : `${bucket}.${s3Host}`}`);
+  const reader = openS3Get({
+    origin: endpoint.origin,
+    basePath: `${endpoint.pathname.replace(/\/$/, '')}${byPath ? `/${bucket}` : ''}`,
+    region: options.region,
+    credentials: () => client.config.credentials(),
+    storeUrl,
+    clock,
+    ...(options.connections === undefined ? {} : { connections: options.connections }),
+  });
+  const place = { client, bucket, prefix, storeUrl };
+  const store: Store = {
+    url: storeUrl,
+    put: (key, body, put) => putObject(place, checkKey(key), body, put?.ifNoneMatch ?? false),
+    get: (key, get) => {
+      if (get?.range) checkRange(key, get.range);
+      return reader.get(`${prefix}${checkKey(key)}`, key, get);
+    },
+    list: (under) => listObjects(place, under),
+    remove: async (key) => {
+      await client.send(new DeleteObjectCommand({ Bucket: bucket, Key: `${prefix}${checkKey(key)}` }));
+    },
+  };
+  return {
+    store,
+    signedUrl: (key, { expiresInSeconds, filename }) =>
+      getSignedUrl(
+        client,
+        new GetObjectCommand({
+          Bucket: bucket,
+          Key: `${prefix}${checkKey(key)}`,
+          ...(filename === undefined ? {} : { ResponseContentDisposition: contentDisposition(filename) }),
+        }),
+        { expiresIn: checkExpiry(expiresInSeconds), signingDate: clock() },
+      ),
+    close: async () => {
+      await reader.close();
+      client.destroy();
+    },
+  };
+};
+
+type Place = {
+  readonly client: S3Client;
+  readonly bucket: string;
+  readonly prefix: string;
+  readonly storeUrl: string;
+};
+
+const parseS3Url = (url: string): { bucket: string; prefix: string } => {
+  const match = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*))?$/.exec(url);
+  if (!match) throw new Error(`expected s3://bucket or s3://bucket/prefix, found ${url}`);
+  const [, bucket = '', path = ''] = match;
+  const prefix = path.replace(/\/+$/, '');
+  return { bucket, prefix: prefix === '' ? '' : `${checkKey(prefix)}/` };
+};
+
+const putObject = async (
+  { client, bucket, prefix, storeUrl }: Place,
+  key: string,
+  body: PutBody,
+  ifNoneMatch: boolean,
+): Promise<{ size: number }> => {
+  const writeId = randomUUID();
+  const target = {
+    Bucket: bucket,
+    Key: `${prefix}${key}`,
+    ...(ifNoneMatch ? { IfNoneMatch: '*', Metadata: { [writeIdHeader]: writeId } } : {}),
+  };
+  let size = 0;
+  const send = async (): Promise<void> => {
+    if (typeof body === 'string' || body instanceof Uint8Array) {
+      const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+      size = bytes.length;
+      await client.send(new PutObjectCommand({ ...target, Body: bytes, ContentLength: size }));
+      return;
+    }
+    const counted = Readable.from(countBytes(body, (bytes) => (size += bytes)));
+    await new Upload({
+      client,
+      params: { ...target, Body: counted },
+      partSize: partBytes,
+      queueSize: 3,
+    }).done();
+  };
+  const whole = typeof body === 'string' || body instanceof Uint8Array;
+  for (let turn = 1; ; turn++) {
+    try {
+      await send();
+      return { size };
+    } catch (error) {
+      const status = error instanceof S3ServiceException ? error.$metadata.httpStatusCode : undefined;
+      // 409: another conditional write of this key is under way; S3 asks to try again.
+      if (ifNoneMatch && status === 409 && whole && turn < 10) await sleep(Math.random() * 20 * turn);
+      else if (!ifNoneMatch || status !== 412) throw error;
+      // The SDK retries a PUT whose answer was lost, and then finds the object that it wrote itself.
+      else if (await wroteItself(client, target, writeId)) return { size };
+      else throw new ObjectExistsError(key, storeUrl);
+    }
+  }
+};
+
+const wroteItself = async (
+  client: S3Client,
+  { Bucket, Key }: { Bucket: string; Key: string },
+  writeId: string,
+): Promise<boolean> => {
+  const head = await client.send(new HeadObjectCommand({ Bucket, Key }));
+  return head.Metadata?.[writeIdHeader] === writeId;
+};
+
+async function* countBytes(
+  body: AsyncIterable<Uint8Array>,
+  count: (bytes: number) => void,
+): AsyncIterable<Buffer> {
+  for await (const chunk of bodyChunks(body)) {
+    count(chunk.length);
+    yield Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  }
+}
+
+async function* listObjects({ client, bucket, prefix }: Place, under: string): AsyncIterable<StoredObject> {
+  const folder = under.slice(0, under.lastIndexOf('/') + 1);
+  if (folder !== '') checkKey(folder.slice(0, -1));
+  let token: string | undefined;
+  do {
+    const page = await client.send(
+      new ListObjectsV2Command({ Bucket: bucket, Prefix: `${prefix}${under}`, ContinuationToken: token }),
+    );
+    for (const { Key, Size = 0, LastModified = new Date(0), ETag } of page.Contents ?? []) {
+      // A console makes "folders" as empty objects whose key ends in a slash; they are nobody's data.
+      if (Key === undefined || Key.endsWith('/')) continue;
+      yield {
+        key: Key.slice(prefix.length),
+        size: Size,
+        lastModified: LastModified,
+        ...(ETag === undefined ? {} : { etag: ETag.replaceAll('"', '') }),
+      };
+    }
+    token = page.IsTruncated ? page.NextContinuationToken : undefined;
+  } while (token !== undefined);
+}
