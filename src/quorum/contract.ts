@@ -53,7 +53,7 @@ export type Reservation = Scope &
     | { kind: 'value_limit'; maxCents: number }
     | ({ kind: 'validity' } & Validity)
     | { kind: 'suspended' }
-    | { kind: 'other'; text: string }
+    | { kind: 'other'; text?: string }
   );
 
 export type Operator = { active: boolean; accountAccess: boolean };

@@ -1,0 +1,62 @@
+/** How many bits of a 32-bit mask are set. */
+export const countBits = (mask: number): number => {
+  let rest = mask - ((mask >>> 1) & 0x55555555);
+  rest = (rest & 0x33333333) + ((rest >>> 2) & 0x33333333);
+  return (((rest + (rest >>> 4)) & 0x0f0f0f0f) * 0x01010101) >>> 24;
+};
+
+/**
+ * Sets are masks in which the smaller id has the higher bit, so that of two sets the one that comes first by
+ * ids, element by element, is the larger number. One key therefore orders by weight and then by ids.
+ */
+export const orderKey = (weight: number, mask: number): number => weight * KEY_SPAN + (KEY_SPAN - 1 - mask);
+
+/** The mask that a key was made of. */
+export const maskOfKey = (key: number): number => KEY_SPAN - 1 - (key % KEY_SPAN);
+
+/** Most people whose sets fit a mask: bit 30 and up would make it negative. */
+export const MASK_PEOPLE = 30;
+
+const KEY_SPAN = 2 ** MASK_PEOPLE;
+
+/** Sorts keys and drops repeats, in place; short lists, the usual case, without the cost of a library sort. */
+export const sortUnique = (keys: number[]): void => {
+  if (keys.length > 40) keys.sort((a, b) => a - b);
+  else insertionSort(keys);
+  let end = 0;
+  for (let i = 0; i < keys.length; i++) {
+    const key = keys[i] ?? 0;
+    if (end === 0 || keys[end - 1] !== key) keys[end++] = key;
+  }
+  keys.length = end;
+};
+
+const insertionSort = (keys: number[]): void => {
+  for (let i = 1; i < keys.length; i++) {
+    const key = keys[i] ?? 0;
+    let at = i - 1;
+    for (; at >= 0; at--) {
+      const before = keys[at] ?? 0;
+      if (before <= key) break;
+      keys[at + 1] = before;
+    }
+    keys[at + 1] = key;
+  }
+};
+
+/** The inclusion-minimal masks of sorted keys, at most `most`: no subset of a set ever comes after it. */
+export const minimalMasks = (keys: readonly number[], most = Number.POSITIVE_INFINITY): number[] => {
+  const minimal: number[] = [];
+  for (const key of keys) {
+    const mask = maskOfKey(key);
+    if (!containsAny(mask, minimal)) minimal.push(mask);
+    if (minimal.length === most) break;
+  }
+  return minimal;
+};
+
+/** Whether one of the sets is inside `mask`. */
+export const containsAny = (mask: number, sets: readonly number[]): boolean => {
+  for (const set of sets) if ((set & mask) === set) return true;
+  return false;
+};

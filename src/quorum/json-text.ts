@@ -1,0 +1,210 @@
+import type { Violation } from './contract.ts';
+
+/**
+ * Reads JSON text by RFC 8259 where `JSON.parse` is silent: a key that stands twice in an object, and a
+ * number whose fraction would get lost in a double (1.00000000000000000001 reads as 1). Both are reported
+ * with their pointer, all of them; a syntax error ends the reading and is reported alone.
+ */
+export const readJsonText = (
+  text: string,
+): { value: unknown; violations: Violation[]; readable: boolean } => {
+  const reader: Reader = { text, at: 0, path: [], violations: [] };
+  try {
+    skipSpace(reader);
+    const value = readValue(reader);
+    skipSpace(reader);
+    if (reader.at < text.length) fail(reader, 'the end of the text');
+    return { value, violations: reader.violations, readable: true };
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return { value: undefined, violations: [{ pointer: '', message: error.message }], readable: false };
+  }
+};
+
+/** Deeper than any real input, shallower than the stack. */
+export const MAX_DEPTH = 512;
+
+type Reader = { readonly text: string; at: number; path: (string | number)[]; violations: Violation[] };
+
+/** A JSON pointer (RFC 6901) to the value at `path`. */
+export const pointerTo = (path: readonly (string | number)[]): string =>
+  path.map((part) => `/${escapePointer(String(part))}`).join('');
+
+/** One reference token of a JSON pointer. A lone surrogate becomes U+FFFD: the answer itself must be valid. */
+export const escapePointer = (token: string): string =>
+  token.replaceAll('~', '~0').replaceAll('/', '~1').toWellFormed();
+
+const fail = (reader: Reader, expected: string): never => {
+  const { text, at } = reader;
+  const found = at >= text.length ? 'the end of the text' : JSON.stringify(text.slice(at, at + 12));
+  throw new SyntaxError(`expected ${expected} (JSON), found ${found} at character ${at + 1}`);
+};
+
+const skipSpace = (reader: Reader): void => {
+  const { text } = reader;
+  let at = reader.at;
+  for (;;) {
+    const code = text.charCodeAt(at);
+    if (code !== 32 && code !== 10 && code !== 13 && code !== 9) break;
+    at += 1;
+  }
+  reader.at = at;
+};
+
+const readValue = (reader: Reader): unknown => {
+  switch (reader.text.charCodeAt(reader.at)) {
+    case 123:
+      return readObject(reader);
+    case 91:
+      return readArray(reader);
+    case 34:
+      return readString(reader);
+    case 116:
+      return readWord(reader, 'true', true);
+    case 102:
+      return readWord(reader, 'false', false);
+    case 110:
+      return readWord(reader, 'null', null);
+    default:
+      return readNumber(reader);
+  }
+};
+
+const readWord = (reader: Reader, word: string, value: boolean | null): boolean | null => {
+  if (!reader.text.startsWith(word, reader.at)) fail(reader, 'a value');
+  reader.at += word.length;
+  return value;
+};
+
+const checkDepth = (reader: Reader): void => {
+  if (reader.path.length > MAX_DEPTH) fail(reader, `at most ${MAX_DEPTH} levels of nesting`);
+};
+
+const readObject = (reader: Reader): Record<string, unknown> => {
+  const record: Record<string, unknown> = {};
+  const seen = reader.violations;
+  reader.at += 1;
+  checkDepth(reader);
+  skipSpace(reader);
+  if (reader.text.charCodeAt(reader.at) === 125) {
+    reader.at += 1;
+    return record;
+  }
+  for (;;) {
+    if (reader.text.charCodeAt(reader.at) !== 34) fail(reader, 'a key in double quotes');
+    const key = readString(reader);
+    skipSpace(reader);
+    if (reader.text.charCodeAt(reader.at) !== 58) fail(reader, '":" after the key');
+    reader.at += 1;
+    skipSpace(reader);
+    reader.path.push(key);
+    const value = readValue(reader);
+    if (Object.hasOwn(record, key)) {
+      seen.push({ pointer: pointerTo(reader.path), message: 'expected the key once, found it again' });
+    }
+    reader.path.pop();
+    setMember(record, key, value);
+    skipSpace(reader);
+    const code = reader.text.charCodeAt(reader.at);
+    if (code !== 44 && code !== 125) fail(reader, '"," or "}"');
+    reader.at += 1;
+    if (code === 125) return record;
+    skipSpace(reader);
+  }
+};
+
+const setMember = (record: Record<string, unknown>, key: string, value: unknown): void => {
+  // Plain assignment of this one name would set the prototype and lose the member.
+  if (key === '__proto__') {
+    Object.defineProperty(record, key, { value, enumerable: true, writable: true, configurable: true });
+  } else {
+    record[key] = value;
+  }
+};
+
+const readArray = (reader: Reader): unknown[] => {
+  const items: unknown[] = [];
+  reader.at += 1;
+  checkDepth(reader);
+  skipSpace(reader);
+  if (reader.text.charCodeAt(reader.at) === 93) {
+    reader.at += 1;
+    return items;
+  }
+  for (;;) {
+    reader.path.push(items.length);
+    items.push(readValue(reader));
+    reader.path.pop();
+    skipSpace(reader);
+    const code = reader.text.charCodeAt(reader.at);
+    if (code !== 44 && code !== 93) fail(reader, '"," or "]"');
+    reader.at += 1;
+    if (code === 93) return items;
+    skipSpace(reader);
+  }
+};
+
+const readString = (reader: Reader): string => {
+  const { text } = reader;
+  const start = reader.at + 1;
+  let at = start;
+  for (;;) {
+    const code = text.charCodeAt(at);
+    if (code === 34) {
+      reader.at = at + 1;
+      return text.slice(start, at);
+    }
+    if (code === 92) return readEscapedString(reader);
+    if (!(code >= 32)) {
+      reader.at = at;
+      fail(reader, 'a character of a string or its closing quote');
+    }
+    at += 1;
+  }
+};
+
+/** Finds the closing quote and leaves the escapes to `JSON.parse`, which refuses the bad ones. */
+const readEscapedString = (reader: Reader): string => {
+  const { text } = reader;
+  const start = reader.at;
+  let at = start + 1;
+  while (at < text.length && text.charCodeAt(at) !== 34) at += text.charCodeAt(at) === 92 ? 2 : 1;
+  try {
+    const parsed: unknown = JSON.parse(text.slice(start, at + 1));
+    if (typeof parsed === 'string') {
+      reader.at = at + 1;
+      return parsed;
+    }
+  } catch {
+    // Falls through to the one message for a string that cannot be read.
+  }
+  return fail(reader, 'a string with valid escapes');
+};
+
+const NUMBER = /-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?/y;
+
+const readNumber = (reader: Reader): number => {
+  NUMBER.lastIndex = reader.at;
+  const match = NUMBER.exec(reader.text);
+  if (!match) return fail(reader, 'a value');
+  reader.at += match[0].length;
+  const value = Number(match[0]);
+  const hasFraction = match[1] !== undefined || match[2] !== undefined;
+  if (hasFraction && Number.isInteger(value) && !isIntegerLiteral(match[0])) {
+    reader.violations.push({
+      pointer: pointerTo(reader.path),
+      message: `expected a number that a double can hold, found ${match[0].slice(0, 60)}, which would be read as ${value}`,
+    });
+  }
+  return value;
+};
+
+/** Whether the decimal digits of the literal spell an integer: 1.50e1 does, 1.0000000000000000001 does not. */
+const isIntegerLiteral = (literal: string): boolean => {
+  const [mantissa = '', exponent = '0'] = literal.toLowerCase().split('e');
+  const [whole = '', fraction = ''] = mantissa.replace('-', '').split('.');
+  const digits = whole + fraction;
+  let end = digits.length;
+  while (end > 0 && digits.charCodeAt(end - 1) === 48) end -= 1;
+  return end === 0 || Number(exponent) - fraction.length + (digits.length - end) >= 0;
+};

@@ -1,0 +1,137 @@
+import { countBits, maskOfKey, minimalMasks, orderKey, sortUnique } from './bits.ts';
+import type { AlternativeFindings, Findings, Problem } from './findings.ts';
+import { MOST_WAYS } from './findings.ts';
+import { smallestHittingSet } from './hitting-set.ts';
+import type { MaskAlternative } from './mask-alternative.ts';
+import { fills, maskOf, minimalSets, toMasks } from './mask-alternative.ts';
+import { minimalSetsByTable } from './mask-table.ts';
+
+/**
+ * Decides by listing every minimal coalition as a mask: exact in every field, or undefined when there are too
+ * many to list. Up to `TABLE_PEOPLE` people it never gives up, whatever the rules say.
+ */
+export const decideByMasks = (problem: Problem): Findings | undefined => {
+  const { people } = problem;
+  const alternatives = problem.alternatives.map((alternative) => toMasks(people, alternative));
+  const eligible = maskOf(people, problem.eligible);
+  const within = coalitionsWithin(alternatives, eligible, people);
+  if (!within) return undefined;
+
+  const { coalitions } = within;
+  const none = coalitions.length === 0;
+  const hitting = none ? 0 : smallestHittingSet(coalitions, stepsFor(people));
+  if (hitting === undefined) return undefined;
+  const repaired = none ? repair(problem, alternatives, eligible) : { byUncertain: true, nearest: [] };
+  if (!repaired) return undefined;
+
+  let everywhere = none ? 0 : -1;
+  for (const coalition of coalitions) everywhere &= coalition;
+  const listed = coalitions.length > problem.limit ? coalitions.slice(0, problem.limit) : coalitions;
+  return {
+    byEligible: none ? 'no' : 'yes',
+    byEligibleAndUncertain: repaired.byUncertain ? 'yes' : 'no',
+    alternatives: alternatives.map((alternative, index) =>
+      examine(alternative, eligible, within.satisfied[index] ?? false),
+    ),
+    coalitions: {
+      total: coalitions.length,
+      totalExact: true,
+      minimal: listed.map((coalition) => ranksOf(coalition, people)),
+    },
+    indispensable: ranksOf(everywhere, people),
+    toleratedAbsences: none ? null : hitting - 1,
+    signed: problem.signed && complete(coalitions, maskOf(people, problem.signed) & eligible, people),
+    nearest: repaired.nearest,
+    inexact: [],
+  };
+};
+
+/** Subsets of this many people fit a table, so that no number of rules makes the engine give up. */
+export const TABLE_PEOPLE = 12;
+
+/** Ways to fill an alternative, and sets in all, beyond which more people than that go to the bounded search. */
+const MOST_WAYS_TO_FILL = 4000;
+
+const stepsFor = (people: number): number => (people <= TABLE_PEOPLE ? Number.POSITIVE_INFINITY : 2_000_000);
+
+type Within = { readonly coalitions: readonly number[]; readonly satisfied: readonly boolean[] };
+
+/** Every minimal coalition inside `pool`, by size and then by ids, and which alternatives have one. */
+const coalitionsWithin = (
+  alternatives: readonly MaskAlternative[],
+  pool: number,
+  people: number,
+): Within | undefined => {
+  const satisfied: boolean[] = [];
+  let keys: number[] = [];
+  for (const alternative of alternatives) {
+    const found =
+      minimalSets(alternative, pool, MOST_WAYS_TO_FILL) ??
+      (people <= TABLE_PEOPLE ? minimalSetsByTable(alternative, pool, people) : undefined);
+    if (!found) return undefined;
+    satisfied.push(found.length > 0);
+    keys = keys.length === 0 ? found : keys.concat(found);
+    // Repeats are dropped on the way, so that many alternatives over few people stay few sets.
+    if (keys.length > MOST_WAYS_TO_FILL) sortUnique(keys);
+    if (people > TABLE_PEOPLE && keys.length > MOST_WAYS_TO_FILL) return undefined;
+  }
+  sortUnique(keys);
+  return { coalitions: alternatives.length === 1 ? keys.map(maskOfKey) : minimalMasks(keys), satisfied };
+};
+
+const examine = (alternative: MaskAlternative, eligible: number, satisfied: boolean): AlternativeFindings => {
+  const filled = satisfied || fills(alternative, eligible);
+  const hasMandatory = (alternative.mandatory & ~eligible) === 0;
+  return { satisfied, satisfiedButForPairs: filled && hasMandatory && alternative.possible, filled };
+};
+
+const ranksOf = (mask: number, people: number): number[] => {
+  const ranks: number[] = [];
+  for (let rank = 0, bit = 1 << (people - 1); rank < people; rank++, bit >>>= 1) {
+    if ((mask & bit) !== 0) ranks.push(rank);
+  }
+  return ranks;
+};
+
+/** Whether the signers hold a coalition, else the smallest sets of people that complete one. */
+const complete = (
+  coalitions: readonly number[],
+  signers: number,
+  people: number,
+): { sufficient: boolean; completions: number[][] } => {
+  if (coalitions.some((coalition) => (coalition & ~signers) === 0))
+    return { sufficient: true, completions: [] };
+  const keys = coalitions.map((coalition) => {
+    const open = coalition & ~signers;
+    return orderKey(countBits(open), open);
+  });
+  sortUnique(keys);
+  return { sufficient: false, completions: minimalMasks(keys, MOST_WAYS).map((set) => ranksOf(set, people)) };
+};
+
+/** What repairs would do, when eligible people have no coalition: the coalitions of everyone, less who is eligible. */
+const repair = (
+  problem: Problem,
+  alternatives: readonly MaskAlternative[],
+  eligible: number,
+): { byUncertain: boolean; nearest: Findings['nearest'] } | undefined => {
+  const { people, repairs } = problem;
+  const within = coalitionsWithin(alternatives, 2 ** people - 1, people);
+  if (!within) return undefined;
+  const usable = eligible | maskOf(people, problem.uncertain);
+  const weigh = (set: number): number =>
+    ranksOf(set, people).reduce((sum, rank) => sum + (repairs[rank] ?? 0), 0);
+  const keys = within.coalitions.map((coalition) => {
+    const open = coalition & ~eligible;
+    return orderKey(weigh(open), open);
+  });
+  sortUnique(keys);
+  return {
+    byUncertain: within.coalitions.some((coalition) => (coalition & ~usable) === 0),
+    nearest: minimalMasks(keys, MOST_WAYS).map((open) => ({
+      people: ranksOf(open, people),
+      // Coalitions go by size and ids, so the first that needs no other repair is the one to show.
+      coalition: ranksOf(within.coalitions.find((set) => (set & ~(eligible | open)) === 0) ?? 0, people),
+    })),
+  };
+};

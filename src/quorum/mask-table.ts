@@ -1,0 +1,54 @@
+import { countBits, orderKey } from './bits.ts';
+import type { MaskAlternative } from './mask-alternative.ts';
+import { hasNoSpare, isPairFree } from './mask-alternative.ts';
+
+/**
+ * The keys of all minimal sets of an alternative, by one mark for each subset: work that grows with the
+ * subsets (2^12 at most), however many requirements overlap and however many ways there are to fill them.
+ */
+export const minimalSetsByTable = (alternative: MaskAlternative, pool: number, people: number): number[] => {
+  const { mandatory, possible, distinct } = alternative;
+  if (!possible || (mandatory & ~pool) !== 0 || !isPairFree(alternative, mandatory)) return [];
+  return distinct ? distinctSets(alternative, pool, people) : cumulativeSets(alternative, pool, people);
+};
+
+/** Fills one place at a time and keeps each reached set once. */
+const distinctSets = (alternative: MaskAlternative, pool: number, people: number): number[] => {
+  const seen = new Uint8Array(2 ** people);
+  let reached = [0];
+  for (const slot of alternative.slots) {
+    for (let place = 0; place < slot.need && reached.length > 0; place++) {
+      const next: number[] = [];
+      for (const set of reached) {
+        let rest = slot.mask & pool & ~set;
+        while (rest !== 0) {
+          const bit = rest & -rest;
+          rest &= ~bit;
+          // Every set of one round has the same size, so a mark of an earlier round is never met again.
+          if (seen[set | bit] === 1) continue;
+          seen[set | bit] = 1;
+          next.push(set | bit);
+        }
+      }
+      reached = next;
+    }
+  }
+  const unions = reached.map((set) => set | alternative.mandatory);
+  const smallest = unions.reduce((least, set) => Math.min(least, countBits(set)), people);
+  return unions
+    .filter((set) => countBits(set) === smallest && isPairFree(alternative, set))
+    .map((set) => orderKey(smallest, set));
+};
+
+const cumulativeSets = (alternative: MaskAlternative, pool: number, people: number): number[] => {
+  const keys: number[] = [];
+  const all = 2 ** people;
+  for (let set = 1; set < all; set++) {
+    if ((set & ~pool) !== 0 || (alternative.mandatory & ~set) !== 0) continue;
+    if (!alternative.slots.every((slot) => countBits(slot.mask & set) >= slot.need)) continue;
+    if (hasNoSpare(alternative, set) && isPairFree(alternative, set)) {
+      keys.push(orderKey(countBits(set), set));
+    }
+  }
+  return keys;
+};
