@@ -1,0 +1,174 @@
+import type { Writable } from 'node:stream';
+import type { Pool } from 'pg';
+import { UserError } from '../platform/cli.ts';
+import type { Config } from '../platform/config.ts';
+import { openCommandPostgres } from './command-postgres.ts';
+import { lockHome, readUpRecord, removeUpRecord, type UpRecord, writeUpRecord } from './home-lock.ts';
+import { listenFault } from './ports.ts';
+import { startSandboxProcess } from './sandbox-process.ts';
+
+/** What API and worker get to start with: the environment with the sandbox's addresses filled in, and the database. */
+export type ServiceDeps = { config: Config; pool: Pool; databaseUrl: string };
+
+export type Services = {
+  startApi: (deps: ServiceDeps) => Promise<{ url: string; close: () => Promise<void> }>;
+  startWorker: (deps: ServiceDeps) => Promise<{ close: () => Promise<void> }>;
+};
+
+export type UpDeps = {
+  config: Config;
+  services: Services;
+  sandbox: boolean;
+  stderr: Writable;
+  /** Aborted: the start is given up between two steps. */
+  signal: AbortSignal;
+};
+
+export type Addresses = {
+  readonly api: string;
+  readonly docs: string;
+  readonly sandbox: string | null;
+  readonly issuer: string | null;
+  readonly home: string;
+  readonly pid: number;
+};
+
+export type Running = { readonly addresses: Addresses; readonly stop: () => Promise<void> };
+
+/**
+ * Starts PostgreSQL, the sandbox, API and worker in this process and answers their addresses. `stop` ends them
+ * in the opposite order: no new requests, work in hand finished, then what it needed.
+ * @throws UserError for a port in use, a second `lastro up` on the same home, and what the parts themselves
+ * refuse; whatever was started is stopped before.
+ */
+export const up = async ({ config, services, sandbox, stderr, signal }: UpDeps): Promise<Running> => {
+  const say = (line: string): void => void stderr.write(`lastro: ${line}\n`);
+  const { LASTRO_HOME: home } = config;
+  await checkPorts(config, sandbox);
+
+  await using starting = new AsyncDisposableStack();
+  const postgres = await openCommandPostgres(config, stderr);
+  starting.defer(postgres.close);
+  say(
+    config.DATABASE_URL
+      ? 'connected to DATABASE_URL'
+      : `PostgreSQL ${postgres.reused ? 'joined' : 'started'}`,
+  );
+  // Another machine's lastro may share a DATABASE_URL: only the embedded one belongs to a single `up`.
+  if (!config.DATABASE_URL) {
+    const release = await lockHome(postgres.url);
+    if (!release) throw alreadyUp(home, await readUpRecord(home));
+    starting.defer(release);
+  }
+  signal.throwIfAborted();
+
+  const box = sandbox ? await startSandboxProcess({ port: config.LASTRO_SANDBOX_PORT, home }) : undefined;
+  if (box) {
+    let stopping = false;
+    starting.defer(async () => {
+      stopping = true;
+      await box.stop();
+    });
+    void box.ended.then((words) => {
+      if (!stopping) say(`the sandbox ended; orders wait until lastro is started again. ${words}`);
+    });
+    say(`sandbox started (${box.url})`);
+  }
+  signal.throwIfAborted();
+
+  const deps: ServiceDeps = {
+    config: {
+      ...config,
+      OIDC_ISSUER: config.OIDC_ISSUER ?? box?.issuer,
+      PARTNERS_URL: config.PARTNERS_URL ?? box?.url,
+    },
+    pool: postgres.pool,
+    databaseUrl: postgres.url,
+  };
+  const worker = await services.startWorker(deps);
+  starting.defer(worker.close);
+  say('worker started');
+  signal.throwIfAborted();
+  const api = await services.startApi(deps);
+  starting.defer(api.close);
+  say(`API started (${api.url})`);
+
+  const record: UpRecord = {
+    pid: process.pid,
+    api: api.url,
+    sandbox: box?.url ?? null,
+    startedAt: new Date().toISOString(),
+  };
+  await writeUpRecord(home, record);
+  starting.defer(() => removeUpRecord(home));
+  const parts = starting.move();
+  return {
+    addresses: {
+      api: api.url,
+      docs: `${api.url}/docs`,
+      sandbox: record.sandbox,
+      issuer: deps.config.OIDC_ISSUER ?? null,
+      home,
+      pid: process.pid,
+    },
+    stop: () => parts.disposeAsync(),
+  };
+};
+
+const alreadyUp = (home: string, record: UpRecord | undefined): UserError =>
+  new UserError(
+    `lastro already runs on ${home}` +
+      (record ? ` (process ${record.pid}, ${record.api})` : '') +
+      '. Use that one, stop it first, or set LASTRO_HOME to another folder for a second one.',
+    1,
+  );
+
+/** Before anything is started: who has a port in use learns it at once, and which lastro it is where it is ours. */
+const checkPorts = async (config: Config, sandbox: boolean): Promise<void> => {
+  const {
+    LASTRO_HOME: home,
+    LASTRO_HOST: host,
+    LASTRO_PORT: port,
+    LASTRO_SANDBOX_PORT: sandboxPort,
+  } = config;
+  const fault = await listenFault(host, port);
+  if (fault) {
+    const record = await readUpRecord(home);
+    if (
+      fault.code === 'EADDRINUSE' &&
+      record?.api === `http://${host}:${port}` &&
+      (await answers(record.api))
+    ) {
+      throw alreadyUp(home, record);
+    }
+    throw portFault(fault, `${host}:${port}`, 'the API', 'LASTRO_PORT (or --port) to a free port');
+  }
+  const sandboxFault = sandbox && (await listenFault('127.0.0.1', sandboxPort));
+  if (sandboxFault) {
+    const advice = 'LASTRO_SANDBOX_PORT to a free port, or use --no-sandbox';
+    throw portFault(sandboxFault, `127.0.0.1:${sandboxPort}`, 'the sandbox', advice);
+  }
+};
+
+const portFault = (
+  fault: NodeJS.ErrnoException,
+  address: string,
+  what: string,
+  advice: string,
+): UserError => {
+  const words: Record<string, string> = {
+    EADDRINUSE: 'is in use by another program',
+    EACCES: 'needs more rights than this user has',
+    EADDRNOTAVAIL: 'is no address of this machine',
+  };
+  return new UserError(
+    `${address}, the address for ${what}, ${words[fault.code ?? ''] ?? fault.message}. Set ${advice}, or end ` +
+      'what listens there.',
+    1,
+  );
+};
+
+const answers = async (url: string): Promise<boolean> => {
+  const answer = await fetch(`${url}/livez`, { signal: AbortSignal.timeout(2_000) }).catch(() => undefined);
+  return answer?.ok === true;
+};
