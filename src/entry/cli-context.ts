@@ -5,9 +5,20 @@ import { parseConfig } from '../platform/config.ts';
 /** The context of a command line in this process. `close` ends what the command opened. */
 export const openCliContext = (proc: NodeJS.Process): CliContext & { close: () => Promise<void> } => {
   const abort = new AbortController();
-  const stop = (): void => abort.abort();
-  proc.once('SIGINT', stop);
-  proc.once('SIGTERM', stop);
+  let abortedAt = 0;
+  const stop = (): void => {
+    if (!abort.signal.aborted) {
+      abortedAt = Date.now();
+      abort.abort();
+      return;
+    }
+    // npm hands on the Ctrl-C that the terminal has sent to this process already: one wish, two signals.
+    if (Date.now() - abortedAt < 1_000) return;
+    proc.stderr.write('lastro: stopped at once; what was in hand is continued by the next start\n');
+    proc.exit(130);
+  };
+  proc.on('SIGINT', stop);
+  proc.on('SIGTERM', stop);
   // A reader that goes away (`| head`) ends the command quietly instead of with a stack trace.
   proc.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') proc.exit(0);
