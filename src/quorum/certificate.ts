@@ -47,7 +47,7 @@ export class PersonalDataError extends Error {
 }
 
 /** RFC 8785 form, hashed as the contract's `inputHash` and as evidence hashes are. */
-export const hashOf = (value: unknown): string =>
+const hashOf = (value: unknown): string =>
   `sha256:${createHash('sha256').update(canonicalJson(value)).digest('hex')}`;
 
 /**

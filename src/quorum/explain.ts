@@ -16,13 +16,8 @@ import { ptBr } from './wording-pt-br.ts';
 export const languages = ['pt-BR', 'en'] as const;
 export type Language = (typeof languages)[number];
 
-/** What opaque ids are called in the text. An id without a name stands for itself. */
-export type Names = {
-  people?: Readonly<Record<string, string>>;
-  groups?: Readonly<Record<string, string>>;
-};
-
-export type ExplainOptions = { language: Language; names?: Names };
+/** `names` says what the opaque ids of people are called in the text; an id without a name stands for itself. */
+export type ExplainOptions = { language: Language; names?: Readonly<Record<string, string>> };
 
 type Section = { title?: string; lines: string[] };
 
@@ -48,8 +43,8 @@ export const explain = (
     input,
     output,
     words: language === 'pt-BR' ? ptBr : english,
-    person: labels(names?.people),
-    group: labels(names?.groups),
+    person: labels(names),
+    group: printable,
   };
   const sections: Section[] = [
     { lines: [facts.words.headline[output.verdict]] },

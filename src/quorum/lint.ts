@@ -5,6 +5,7 @@ import { bandFindings } from './lint-bands.ts';
 import { endingFindings } from './lint-endings.ts';
 import { redundancyFindings, satisfactionFindings } from './lint-satisfaction.ts';
 import { structureFindings } from './lint-structure.ts';
+import { namesIn } from './named-ids.ts';
 
 /** The rules of one party, at an instant. `people` are those whom groups and rules name, with their reservations. */
 export type LintSubject = { at: string; groups: Group[]; rules: Rule[]; people: Person[] };
@@ -71,20 +72,6 @@ export type ParsedLintSubject = { ok: true; subject: LintSubject } | { ok: false
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Everyone whom groups and rules name, for rules that are checked before anyone's facts are known. */
-const namedPeople = ({ groups, rules }: Record<string, unknown>): { id: string }[] => {
-  const ids = new Set<string>();
-  const collect = (value: unknown, key: string): void => {
-    if (typeof value === 'string') {
-      if (key === 'person' || key === 'mandatory' || key === 'notTogether') ids.add(value);
-    } else if (Array.isArray(value)) for (const item of value) collect(item, key);
-    else if (isRecord(value)) for (const [name, member] of Object.entries(value)) collect(member, name);
-  };
-  collect(groups, '');
-  collect(rules, '');
-  return [...ids].map((id) => ({ id }));
-};
-
 /**
  * Reads `{ groups, rules, people?, at? }`, or a whole quorum input, with the engine's own parser: pointers and
  * messages are those that a decision over the same rules would give.
@@ -106,7 +93,8 @@ export const parseLintSubject = (
     // A rule that excludes the requester is refused where nobody asked; here nobody has to.
     requester: 'lint',
     requiresChannelAccess: false,
-    people: namedPeople(read.value),
+    // Rules may be checked before anyone's facts are known: everyone named is then free to sign.
+    people: namesIn(read.value, ['person', 'mandatory', 'notTogether']).map((id) => ({ id })),
     ...read.value,
     at: at ?? read.value.at ?? now,
   });

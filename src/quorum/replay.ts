@@ -2,6 +2,8 @@ import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { Group, Person, QuorumInput, Rule, Verdict, VerdictReason, Violation } from './contract.ts';
 import { parseInput } from './input.ts';
+import { readJsonText } from './json-text.ts';
+import { namesIn } from './named-ids.ts';
 import { decide } from './quorum.ts';
 
 /** What is changed in every case: its rules, all of them, and its groups, all of them, where they are given. */
@@ -29,6 +31,41 @@ export type ReplaySummary = {
   errors: number;
   /** Counts by "before → after", unchanged ones included. */
   transitions: Record<string, number>;
+};
+
+export type ParsedChange = { ok: true; change: Change } | { ok: false; violations: Violation[] };
+
+/**
+ * Reads `{ "rules": [...], "groups"?: [...] }` with the engine's own parser, before any case is touched. Whether
+ * the groups that rules name exist is only known here when the change brings groups.
+ */
+export const parseChange = (text: string): ParsedChange => {
+  const read = readJsonText(text);
+  if (!read.readable) return { ok: false, violations: read.violations };
+  const { value } = read;
+  const violations = [...read.violations];
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return {
+      ok: false,
+      violations: [{ pointer: '', message: 'expected an object with "rules" and, if they change, "groups"' }],
+    };
+  for (const key of Object.keys(value))
+    if (key !== 'rules' && key !== 'groups')
+      violations.push({ pointer: `/${key}`, message: 'expected only "rules" and "groups"' });
+  const record: Record<string, unknown> = { ...value };
+  const parsed = parseInput({
+    at: '2000-01-01T00:00:00Z',
+    act: { power: 'any', amountCents: null, channel: 'any' },
+    requester: 'any',
+    requiresChannelAccess: false,
+    people: namesIn(value, ['person', 'mandatory', 'notTogether']).map((id) => ({ id })),
+    groups: record.groups ?? namesIn(record.rules, ['group']).map((id) => ({ id, members: [] })),
+    rules: record.rules,
+  });
+  if (!parsed.ok) violations.push(...parsed.violations);
+  if (!parsed.ok || violations.length > 0) return { ok: false, violations };
+  const { rules, groups } = parsed.input;
+  return { ok: true, change: record.groups === undefined ? { rules } : { rules, groups } };
 };
 
 /** People whom the change names: they must be among the people of a case for its rules to be decided. */
