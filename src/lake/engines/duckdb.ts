@@ -155,10 +155,10 @@ const planViews = async (lake: Lake, { tree, tables }: Statement): Promise<View[
           ? { at: mention.at.time }
           : { snapshotId: mention.at.snapshotId };
     const conditions = filters.get(mention.node) ?? [];
-    const plan = await planFiles(lake, table, {
-      ...options,
-      filter: toPredicate(conditions, currentSchema(table)),
-    });
+    // An older snapshot has its own schema, in which a name may stand for another column.
+    const schema =
+      mention.at === undefined ? currentSchema(table) : (await planFiles(lake, table, options)).schema;
+    const plan = await planFiles(lake, table, { ...options, filter: toPredicate(conditions, schema) });
     const key = `${spelled}@${name}`;
     const view = views.get(key);
     views.set(
@@ -170,7 +170,6 @@ const planViews = async (lake: Lake, { tree, tables }: Statement): Promise<View[
   return [...views.values()];
 };
 
-/** Files are pruned by today's names also in an older snapshot's; planFiles knows which columns that one has. */
 const currentSchema = ({ metadata }: Table): Schema => {
   const schema = metadata.schemas.find((each) => each['schema-id'] === metadata['current-schema-id']);
   if (!schema)
