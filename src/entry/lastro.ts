@@ -3,17 +3,21 @@ import { Command, CommanderError } from 'commander';
 import type { RegisterCommands } from '../platform/cli.ts';
 import { UserError } from '../platform/cli.ts';
 import { openCliContext } from './cli-context.ts';
+import { loadSandboxCommands } from './sandbox-commands.ts';
 
 type CommandGroup = { about: string; load: () => Promise<{ register: RegisterCommands }> };
 
 /** Each group is loaded only when it is called, so that `quorum decide` does not pay for the database's driver. */
 const groups: Record<string, CommandGroup> = {
+  up: { about: 'start everything on this machine', load: () => import('./up-command.ts') },
   doctor: {
     about: 'say what is installed, reachable and missing',
     load: () => import('./doctor-command.ts'),
   },
   config: { about: 'show the settings in effect', load: () => import('./config-command.ts') },
   quorum: { about: 'decide, explain, check and replay quorum', load: () => import('../quorum/cli.ts') },
+  sandbox: { about: 'stand-ins for the partners: cases, faults', load: () => loadSandboxCommands('cli.ts') },
+  token: { about: 'print a token of the sandbox issuer', load: () => loadSandboxCommands('token-cli.ts') },
 };
 
 const helpForAll = (): Command => {
