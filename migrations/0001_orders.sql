@@ -204,3 +204,6 @@ INSERT INTO status_envelope VALUES
   ('em_processamento', 'Parceiros em consulta, ou à espera de parceiro ou de revisão'),
   ('concluido', 'Coro completo: a ordem pode ser assinada'),
   ('falha', 'Sem coro, cancelada ou não decidida no prazo');
+
+-- Evidence past its legal term: the decided orders, oldest first.
+CREATE INDEX envelopes_decididos ON envelopes (decidido_em) WHERE decidido_em IS NOT NULL;

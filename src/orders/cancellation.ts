@@ -1,5 +1,4 @@
-import type { Jobs } from '../platform/jobs.ts';
-import { postMessage } from '../platform/outbox.ts';
+import { type OutboxDeps, postMessage } from '../platform/outbox.ts';
 import type { Tx } from '../platform/postgres.ts';
 import { newId } from '../shared/ids.ts';
 import { messageOfEnd } from './messages.ts';
@@ -12,18 +11,17 @@ type EndedOrder = {
   requestId: string;
 };
 
+type EndDeps = OutboxDeps & { clock: () => Date };
+
 /** Ends an open order as cancelled, with its message. Answers whether it was still open. */
-export const cancelOrder = (
-  deps: { clock: () => Date; jobs: Pick<Jobs, 'enqueue'> },
-  tx: Tx,
-  ended: EndedOrder,
-): Promise<boolean> => endWithoutVerdict(deps, tx, { ...ended, reason: 'cancelada', action: 'order.cancel' });
+export const cancelOrder = (deps: EndDeps, tx: Tx, ended: EndedOrder): Promise<boolean> =>
+  endWithoutVerdict(deps, tx, { ...ended, reason: 'cancelada', action: 'order.cancel' });
 
 /**
  * Ends an open order for a reason that is no answer of the engine. Decided orders stay as they are.
  */
 export const endWithoutVerdict = async (
-  { clock, jobs }: { clock: () => Date; jobs: Pick<Jobs, 'enqueue'> },
+  { clock, ...outbox }: EndDeps,
   tx: Tx,
   {
     order,
@@ -62,6 +60,6 @@ export const endWithoutVerdict = async (
   );
   const id = newId('msg', at);
   const message = messageOfEnd({ id, order, reason, at });
-  await postMessage({ jobs }, tx, { ...message, callbackUrl: row.callback });
+  await postMessage(outbox, tx, { ...message, callbackUrl: row.callback });
   return true;
 };

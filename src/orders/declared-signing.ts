@@ -1,5 +1,5 @@
 import type { FieldViolation } from '../platform/problem.ts';
-import { parseInput } from '../quorum/quorum.ts';
+import { parseInput } from '../quorum/input.ts';
 import type { PartialRequest } from './request.ts';
 
 /**

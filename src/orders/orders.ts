@@ -6,7 +6,7 @@ import { mayUseArea } from '../platform/auth.ts';
 import type { Jobs } from '../platform/jobs.ts';
 import { type Tx, transaction } from '../platform/postgres.ts';
 import { Problem } from '../platform/problem.ts';
-import type { Language } from '../quorum/quorum.ts';
+import type { Language } from '../quorum/explain.ts';
 import { newId } from '../shared/ids.ts';
 import { assemblyQueue } from './assembly.ts';
 import { cancelOrder as writeCancellation } from './cancellation.ts';
@@ -35,6 +35,8 @@ export type OrdersDeps = {
   partners: Partners;
   clock: () => Date;
   idOf: PersonIds;
+  /** Queue that gets every message; absent: none. */
+  sqsUrl?: string | undefined;
 };
 
 /** Who asks, under which request id. */

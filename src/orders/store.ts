@@ -337,8 +337,8 @@ export const insertReview = async (
     at: Date;
     requestId: string;
   },
-): Promise<void> => {
-  await tx.query(
+): Promise<number> => {
+  const { rows } = await tx.query<{ tentativas: number }>(
     `WITH revisao AS (
        INSERT INTO revisoes (revisao_id, envelope_id, autor, motivo, evidencia, acertos, data_revisao)
        VALUES ($1, $2, $3, $4, $5, $6, $7)

@@ -80,6 +80,15 @@ export const settings = {
     about: 'Lets webhooks go to loopback and private addresses over http. For development only.',
     schema: flag.default(false),
   },
+  PERSON_ID_KEY: {
+    about:
+      'Key of the opaque ids of people, 32 bytes in hex. The same for every process; another key gives other ids from then on. Default: made once in LASTRO_HOME.',
+    schema: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits')
+      .optional(),
+    secret: true,
+  },
   CERTIFICATE_KEYS: {
     about:
       'File with the private JWKS that signs certificates and audit seals; the first key signs. Default: made once in LASTRO_HOME.',

@@ -1,0 +1,147 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import type { Pool } from 'pg';
+import type { OrdersDeps } from '../orders/orders.ts';
+import { personIds } from '../orders/person-ids.ts';
+import { deskQueues } from '../orders/queues.ts';
+import {
+  type BreakerState,
+  type OpenPartners,
+  openPartners,
+  type PartnerName,
+} from '../partners/partners.ts';
+import { type Authenticate, openAuthentication } from '../platform/auth.ts';
+import { UserError } from '../platform/cli.ts';
+import type { Config } from '../platform/config.ts';
+import { homeSecret } from '../platform/home-secret.ts';
+import { type Jobs, openJobs } from '../platform/jobs.ts';
+import { type Log, openLog } from '../platform/log.ts';
+import { type Metrics, openMetrics } from '../platform/metrics.ts';
+import { openPool } from '../platform/postgres.ts';
+import { loadSigningKeys, type SigningKeys, signingKeysFile } from '../platform/signing-keys.ts';
+import { openStore } from '../platform/store/open-store.ts';
+import type { OpenedStore } from '../platform/store/store.ts';
+import { startTelemetry } from '../platform/telemetry.ts';
+
+/** What a process starts with: the settings, and the database that they name or that was started for it. */
+export type ProcessDeps = { config: Config; databaseUrl: string };
+
+/** What a process of the desk is made of. Wiring appears here and in `api.ts` and `worker.ts` only. */
+export type Parts = {
+  config: Config;
+  log: Log;
+  metrics: Metrics;
+  db: Pool;
+  jobs: Jobs;
+  partners: OpenPartners;
+  keys: SigningKeys;
+  store: OpenedStore;
+  authenticate: Authenticate;
+  orders: OrdersDeps;
+  clock: () => Date;
+  /** Has the caller told when a partner's breaker changes. */
+  onPartnerState: (listener: (partner: PartnerName, state: BreakerState) => void) => void;
+  close: () => Promise<void>;
+};
+
+/**
+ * Opens what the API and the worker need. On failure what was opened before is closed again.
+ * `works`: the process runs jobs, and so supervises the job system too.
+ */
+export const openParts = async (
+  { config, databaseUrl }: ProcessDeps,
+  { service, works }: { service: 'api' | 'worker'; works: boolean },
+): Promise<Parts> => {
+  const partnersUrl = needed(config, 'PARTNERS_URL', 'the base address of the partner systems');
+  const issuer = needed(config, 'OIDC_ISSUER', 'the issuer of bearer tokens');
+  const closers: (() => Promise<void> | void)[] = [];
+  const close = async (): Promise<void> => {
+    for (const closer of closers.splice(0).reverse()) await closer();
+  };
+  try {
+    const log = openLog({ level: config.LASTRO_LOG_LEVEL, service });
+    const metrics = openMetrics(service);
+    if (config.OTEL_EXPORTER_OTLP_ENDPOINT) {
+      const telemetry = startTelemetry({
+        endpoint: config.OTEL_EXPORTER_OTLP_ENDPOINT,
+        service: `lastro-${service}`,
+      });
+      closers.push(telemetry.close);
+    }
+    const db = openPool({ url: databaseUrl, max: config.DATABASE_POOL, name: `lastro-${service}` });
+    closers.push(() => db.end());
+    const jobs = await openJobs({ url: databaseUrl, queues: deskQueues, works, log, metrics });
+    closers.push(() => jobs.close());
+    const listeners: ((partner: PartnerName, state: BreakerState) => void)[] = [];
+    const partners = openPartners({
+      baseUrl: partnersUrl,
+      token: config.PARTNERS_TOKEN,
+      timeoutMs: config.PARTNERS_TIMEOUT_MS,
+      redisUrl: config.REDIS_URL,
+      metrics,
+      log,
+      onStateChange: (partner, state) => {
+        for (const listener of listeners) listener(partner, state);
+      },
+    });
+    closers.push(() => partners.close());
+    const store = await openStore(config.OBJECT_STORE ?? `file://${join(config.LASTRO_HOME, 'store')}`, {
+      s3: {
+        region: config.AWS_REGION,
+        ...(config.AWS_ENDPOINT_URL ? { endpoint: config.AWS_ENDPOINT_URL } : {}),
+      },
+    });
+    closers.push(() => store.close());
+    const clock = (): Date => new Date();
+    return {
+      config,
+      log,
+      metrics,
+      db,
+      jobs,
+      partners,
+      keys: await loadSigningKeys(signingKeysFile(config)),
+      store,
+      authenticate: openAuthentication({
+        issuer,
+        audience: config.OIDC_AUDIENCE,
+        ...(config.OIDC_JWKS_URL ? { jwksUrl: config.OIDC_JWKS_URL } : {}),
+      }),
+      orders: {
+        db,
+        jobs,
+        partners,
+        clock,
+        idOf: personIds(await personIdKey(config)),
+        sqsUrl: config.MESSAGES_SQS_URL,
+      },
+      clock,
+      onPartnerState: (listener) => listeners.push(listener),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+};
+
+const needed = (config: Config, name: 'PARTNERS_URL' | 'OIDC_ISSUER', what: string): string => {
+  const value = config[name];
+  if (value !== undefined) return value;
+  throw new UserError(`${name} is not set: expected ${what}. \`lastro up\` starts a sandbox that has both.`);
+};
+
+const personIdKey = async (config: Config): Promise<Buffer> =>
+  Buffer.from(
+    config.PERSON_ID_KEY ??
+      (await homeSecret(join(config.LASTRO_HOME, 'person-id-key'), () => randomBytes(32).toString('hex'))),
+    'hex',
+  );
+
+/** The key that signs webhooks, in the form of Standard Webhooks. */
+export const webhookSecret = async (config: Config): Promise<string> =>
+  config.WEBHOOK_SECRET ??
+  (await homeSecret(
+    join(config.LASTRO_HOME, 'webhook-secret'),
+    () => `whsec_${randomBytes(24).toString('base64')}`,
+  ));

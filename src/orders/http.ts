@@ -1,0 +1,193 @@
+import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { principalOf, type Routes } from '../platform/http.ts';
+import { isMessageCursor, readMessages } from '../platform/outbox.ts';
+import { Problem } from '../platform/problem.ts';
+import type { Language } from '../quorum/explain.ts';
+import {
+  type Caller,
+  cancelOrder,
+  findOrders,
+  getOrder,
+  type OrdersDeps,
+  placeOrder,
+  reviewOrder,
+  simulateOrder,
+  visibleAreas,
+} from './orders.ts';
+import { orderRequestSchema } from './request.ts';
+import { reviewSchema } from './review.ts';
+
+const callerOf = (request: FastifyRequest): Caller => ({
+  principal: principalOf(request),
+  requestId: request.id,
+});
+
+/** The language of explanations: Portuguese, unless English is asked for first (`Accept-Language`). */
+const languageOf = (request: FastifyRequest): Language =>
+  /^\s*en\b/i.test(request.headers['accept-language'] ?? '') ? 'en' : 'pt-BR';
+
+const orderKeyParams = z.object({ orderKey: z.string().max(64) });
+
+const instant = z.iso.datetime({ offset: true, error: 'expected an RFC 3339 instant' });
+
+const listQuery = z.strictObject({
+  areaId: z.string().max(64).optional(),
+  status: z.enum(['draft', 'processing', 'completed', 'failed']).optional(),
+  from: instant.optional().describe('Created at or after.'),
+  to: instant.optional().describe('Created before.'),
+  cursor: z.string().max(200).optional(),
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+});
+
+const messagesQuery = z.strictObject({
+  after: z
+    .string()
+    .max(64)
+    .optional()
+    .describe('The `next` of the page before; absent: from the first message.'),
+  limit: z.coerce.number().int().min(1).max(1_000).default(100),
+});
+
+/** Printable characters without spaces: what any client library sends, and nothing that breaks a log. */
+const idempotencyKeyOf = (request: FastifyRequest): string | undefined => {
+  const header = request.headers['idempotency-key'];
+  if (header === undefined) return undefined;
+  if (typeof header === 'string' && /^[\x21-\x7e]{1,255}$/.test(header)) return header;
+  throw new Problem('validation-failed', 'The header Idempotency-Key is not valid.', {
+    violations: [
+      { pointer: '', message: 'Idempotency-Key: expected 1 to 255 printable characters without spaces' },
+    ],
+  });
+};
+
+const cursorKey = (cursor: string | undefined): string | undefined => {
+  if (cursor === undefined || /^ord_[0-9A-Z]{26}$/.test(cursor)) return cursor;
+  throw new Problem('invalid-cursor', 'Pass the "next" of the page before, as it is.');
+};
+
+/** A body whose checks are the desk's own, because they report every violation at once; the schema documents it. */
+const documentedBody = <S extends z.ZodType>(body: S) => ({
+  schema: { body },
+  validatorCompiler: () => (value: unknown) => ({ value }),
+});
+
+/** The routes of orders and their messages. */
+export const orderRoutes =
+  (deps: OrdersDeps): Routes =>
+  (app) => {
+    const order = documentedBody(orderRequestSchema);
+    app.post(
+      '/v1/orders',
+      {
+        config: { access: 'orders:write' },
+        validatorCompiler: order.validatorCompiler,
+        schema: {
+          ...order.schema,
+          tags: ['orders'],
+          summary: 'Creates an order',
+          description:
+            'Answers 201 with the draft; the decision follows by itself. With `Idempotency-Key`, the same body within 24 hours is answered again instead of done again.',
+        },
+      },
+      async (request, reply) => {
+        const placed = await placeOrder(deps, callerOf(request), request.body, idempotencyKeyOf(request));
+        if (placed.replayed) void reply.header('idempotent-replayed', 'true');
+        return reply
+          .code(placed.status)
+          .header('location', placed.location)
+          .type('application/json')
+          .serializer((text: string) => text)
+          .send(placed.body);
+      },
+    );
+    app.post(
+      '/v1/orders/simulate',
+      {
+        config: { access: 'orders:write' },
+        validatorCompiler: order.validatorCompiler,
+        schema: { ...order.schema, tags: ['orders'], summary: 'Decides an order without storing it' },
+      },
+      async (request) => simulateOrder(deps, callerOf(request), request.body, languageOf(request)),
+    );
+    app.get(
+      '/v1/orders/:orderKey',
+      {
+        config: { access: 'orders:read' },
+        schema: {
+          params: orderKeyParams,
+          tags: ['orders'],
+          summary: 'Status, decision, reasons and timeline',
+        },
+      },
+      async (request) => getOrder(deps, callerOf(request), request.params.orderKey, languageOf(request)),
+    );
+    app.get(
+      '/v1/orders',
+      {
+        config: { access: 'orders:read' },
+        schema: { querystring: listQuery, tags: ['orders'], summary: 'Lists orders, newest first' },
+      },
+      async (request) => {
+        const { cursor, from, to, ...filter } = request.query;
+        const page = await findOrders(deps, callerOf(request), {
+          ...filter,
+          from: from ? new Date(from) : undefined,
+          to: to ? new Date(to) : undefined,
+          after: cursorKey(cursor),
+        });
+        return { items: page.orders, next: page.next };
+      },
+    );
+    app.post(
+      '/v1/orders/:orderKey/cancel',
+      {
+        config: { access: 'orders:write' },
+        schema: { params: orderKeyParams, tags: ['orders'], summary: 'Cancels an order that is not decided' },
+      },
+      async (request) => cancelOrder(deps, callerOf(request), request.params.orderKey, languageOf(request)),
+    );
+    app.post(
+      '/v1/orders/:orderKey/review',
+      {
+        config: { access: 'orders:review' },
+        schema: {
+          params: orderKeyParams,
+          body: reviewSchema,
+          tags: ['orders'],
+          summary: 'Settles what is uncertain; the order is decided again',
+        },
+      },
+      async (request, reply) =>
+        reply
+          .code(202)
+          .send(
+            await reviewOrder(
+              deps,
+              callerOf(request),
+              request.params.orderKey,
+              request.body,
+              languageOf(request),
+            ),
+          ),
+    );
+    app.get(
+      '/v1/messages',
+      {
+        config: { access: 'orders:read' },
+        schema: {
+          querystring: messagesQuery,
+          tags: ['messages'],
+          summary: 'Result messages after a cursor',
+          description:
+            'At least once, in order for each order. De-duplicate by `id`; keep `next` for the next call.',
+        },
+      },
+      async (request) => {
+        const { after, limit } = request.query;
+        if (after !== undefined && !isMessageCursor(after))
+          throw new Problem('invalid-cursor', 'Pass the "next" of the page before, as it is.');
+        return readMessages(deps.db, { areas: visibleAreas(principalOf(request)), after, limit });
+      },
+    );
+  };
