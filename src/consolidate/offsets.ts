@@ -1,0 +1,44 @@
+/** Offsets of one topic and partition, both ends included. */
+export type OffsetRange = { readonly first: number; readonly last: number };
+
+/** Sorted ranges that neither overlap nor touch. */
+export const mergeRanges = (ranges: readonly OffsetRange[]): OffsetRange[] => {
+  const merged: { first: number; last: number }[] = [];
+  for (const { first, last } of ranges.toSorted((a, b) => a.first - b.first)) {
+    const before = merged.at(-1);
+    if (before && first <= before.last + 1) before.last = Math.max(before.last, last);
+    else merged.push({ first, last });
+  }
+  return merged;
+};
+
+/**
+ * The offsets that appear more than once: in two of `fresh`, or in one of them and in `known`. Only there can a
+ * document be a duplicate, so only there are documents compared.
+ */
+export const findOverlaps = (
+  fresh: readonly OffsetRange[],
+  known: readonly OffsetRange[] = [],
+): OffsetRange[] => {
+  const overlaps: OffsetRange[] = [];
+  const all = [...mergeRanges(known), ...fresh].toSorted((a, b) => a.first - b.first);
+  let seenTo = Number.NEGATIVE_INFINITY;
+  for (const { first, last } of all) {
+    if (first <= seenTo) overlaps.push({ first, last: Math.min(last, seenTo) });
+    seenTo = Math.max(seenTo, last);
+  }
+  return mergeRanges(overlaps);
+};
+
+/**
+ * Offsets that are missing between the first and the last known one. What came before the first is unknown, not
+ * missing: the topic may have begun before the sink. A topic that is compacted or transactional has gaps that
+ * are no loss.
+ */
+export const findGaps = (known: readonly OffsetRange[]): OffsetRange[] => {
+  const merged = mergeRanges(known);
+  return merged.slice(1).map(({ first }, index) => ({
+    first: (merged[index] as OffsetRange).last + 1,
+    last: first - 1,
+  }));
+};

@@ -1,0 +1,220 @@
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import type { Batch, PlannedFile } from './plan.ts';
+import {
+  type ChunkResult,
+  type FromWorker,
+  fileStates,
+  type ReadChunk,
+  type ReadLimits,
+  type ToWorker,
+  type WorkerSetup,
+} from './read-worker.ts';
+import type { Source } from './source.ts';
+
+/** What the readers made of a batch. The lists are by index of the batch's files. */
+export type BatchReading = {
+  readonly events: readonly string[];
+  readonly quarantine: readonly string[];
+  /** Bytes of the longest staged line of each kind. */
+  readonly longestLine: number;
+  readonly longestRaw: number;
+  readonly states: Uint8Array;
+  readonly documentsOf: Uint32Array;
+  readonly hashes: readonly string[];
+  readonly documents: number;
+  readonly quarantined: number;
+  readonly reasons: Readonly<Record<string, number>>;
+  readonly unread: readonly { readonly file: PlannedFile; readonly message: string }[];
+};
+
+export type Readers = {
+  readonly read: (
+    batch: Batch,
+    options: {
+      folder: string;
+      onProgress?: (files: number, bytes: number) => void;
+      signal?: AbortSignal;
+    },
+  ) => Promise<BatchReading>;
+  readonly close: () => Promise<void>;
+};
+
+const chunkFiles = 512;
+const chunkBytes = 8 * 1024 * 1024;
+/** A worker with one chunk at hand and one in its queue never waits for this thread. */
+const chunksAhead = 2;
+
+/** Starts the reading threads. Each stages into files of its own, so that none waits for another. */
+export const openReaders = ({
+  source,
+  threads,
+  limits,
+}: {
+  source: Source;
+  threads: number;
+  limits: ReadLimits;
+}): Readers => {
+  const workerData: WorkerSetup = { source, limits };
+  const workers = Array.from(
+    { length: threads },
+    () => new Worker(new URL('./read-worker.ts', import.meta.url), { workerData }),
+  );
+  return {
+    read: (batch, options) => readBatch(workers, batch, options),
+    close: async () => {
+      await Promise.all(workers.map((worker) => worker.terminate()));
+    },
+  };
+};
+
+const readBatch = async (
+  workers: readonly Worker[],
+  batch: Batch,
+  { folder, onProgress, signal }: Parameters<Readers['read']>[1],
+): Promise<BatchReading> => {
+  const chunks = cutChunks(batch.files);
+  const gathered = gather(batch);
+  const stages = workers.map((worker, index) => ({
+    worker,
+    events: join(folder, `events-${index}`),
+    quarantine: join(folder, `quarantine-${index}`),
+  }));
+  let next = 0;
+  const takeChunk = (): ToWorker | undefined => {
+    const chunk = chunks[next];
+    return chunk && { kind: 'read', id: next++, chunk: toChunk(batch.files.slice(chunk.from, chunk.to)) };
+  };
+  const onResult = (result: ChunkResult): void => {
+    gathered.add(result, chunks[result.id]?.from ?? 0);
+    onProgress?.(result.states.length, result.bytes);
+  };
+  const longest = await Promise.all(
+    stages.map((stage) => serve({ stage, takeChunk, onResult, ...(signal ? { signal } : {}) })),
+  );
+  return {
+    events: stages.map(({ events }) => events),
+    quarantine: stages.map(({ quarantine }) => quarantine),
+    longestLine: Math.max(...longest.map(({ longestLine }) => longestLine)),
+    longestRaw: Math.max(...longest.map(({ longestRaw }) => longestRaw)),
+    ...gathered.result(),
+  };
+};
+
+/** Feeds one worker until no chunk is left. Rejects when the worker fails or dies, and on abort. */
+const serve = ({
+  stage: { worker, events, quarantine },
+  takeChunk,
+  onResult,
+  signal,
+}: {
+  stage: { worker: Worker; events: string; quarantine: string };
+  takeChunk: () => ToWorker | undefined;
+  onResult: (result: ChunkResult) => void;
+  signal?: AbortSignal;
+}): Promise<{ longestLine: number; longestRaw: number }> => {
+  const { promise, resolve, reject } = Promise.withResolvers<{ longestLine: number; longestRaw: number }>();
+  const say = (message: ToWorker): void => worker.postMessage(message);
+  let underWay = 0;
+  const feed = (): void => {
+    while (underWay < chunksAhead) {
+      const message = takeChunk();
+      if (!message) break;
+      underWay++;
+      say(message);
+    }
+    if (underWay === 0) say({ kind: 'finish' });
+  };
+  const onMessage = (message: FromWorker): void => {
+    if (message.kind === 'failed') return reject(new Error(`a reading thread failed: ${message.message}`));
+    if (message.kind === 'finished') return resolve(message);
+    underWay--;
+    onResult(message);
+    feed();
+  };
+  const onExit = (code: number): void => reject(new Error(`a reading thread ended with code ${code}`));
+  const onAbort = (): void => reject(signal?.reason);
+  worker.on('message', onMessage);
+  worker.on('error', reject);
+  worker.on('exit', onExit);
+  signal?.addEventListener('abort', onAbort, { once: true });
+  if (signal?.aborted) onAbort();
+  say({ kind: 'stage', events, quarantine });
+  feed();
+  return promise.finally(() => {
+    worker.off('message', onMessage);
+    worker.off('error', reject);
+    worker.off('exit', onExit);
+    signal?.removeEventListener('abort', onAbort);
+  });
+};
+
+const cutChunks = (files: readonly PlannedFile[]): { from: number; to: number }[] => {
+  const chunks: { from: number; to: number }[] = [];
+  let from = 0;
+  let bytes = 0;
+  files.forEach(({ size }, index) => {
+    bytes += size;
+    if (index + 1 - from < chunkFiles && bytes < chunkBytes && index + 1 < files.length) return;
+    chunks.push({ from, to: index + 1 });
+    from = index + 1;
+    bytes = 0;
+  });
+  return chunks;
+};
+
+const toChunk = (files: readonly PlannedFile[]): ReadChunk => {
+  const folders = new Map<string, number>();
+  const chunk = {
+    folder: new Uint32Array(files.length),
+    names: new Array<string>(files.length),
+    sizes: new Float64Array(files.length),
+    known: new Map<number, readonly string[]>(),
+  };
+  files.forEach(({ folder, name, size, knownHashes }, index) => {
+    const place = folders.get(folder) ?? folders.size;
+    folders.set(folder, place);
+    chunk.folder[index] = place;
+    chunk.names[index] = name;
+    chunk.sizes[index] = size;
+    if (knownHashes.length > 0) chunk.known.set(index, knownHashes);
+  });
+  return { ...chunk, folders: [...folders.keys()] };
+};
+
+const sum = (numbers: Uint32Array): number => numbers.reduce((total, number) => total + number, 0);
+
+const gather = ({ files }: Batch) => {
+  const states = new Uint8Array(files.length).fill(fileStates.unread);
+  const documentsOf = new Uint32Array(files.length);
+  const hashes = new Array<string>(files.length).fill('');
+  const unread: { file: PlannedFile; message: string }[] = [];
+  const reasons: Record<string, number> = {};
+  let quarantined = 0;
+  return {
+    add: (result: ChunkResult, from: number): void => {
+      states.set(result.states, from);
+      documentsOf.set(result.documents, from);
+      result.hashes.forEach((hash, index) => {
+        hashes[from + index] = hash;
+      });
+      quarantined += sum(result.quarantined);
+      for (const [reason, count] of Object.entries(result.reasons)) {
+        reasons[reason] = (reasons[reason] ?? 0) + count;
+      }
+      for (const { index, message } of result.problems) {
+        const file = files[from + index];
+        if (file) unread.push({ file, message });
+      }
+    },
+    result: () => ({
+      states,
+      documentsOf,
+      hashes,
+      documents: sum(documentsOf),
+      quarantined,
+      reasons,
+      unread,
+    }),
+  };
+};
