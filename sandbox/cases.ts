@@ -1,4 +1,5 @@
-import { type DemoCompany, demoCompanies, power } from './demo-companies.ts';
+import { demoCompanies } from './demo-companies.ts';
+import { type DemoCompany, power } from './demo-company.ts';
 import { cnpjOf, cpfOf } from './documents.ts';
 
 export type SandboxRequest = Record<string, unknown>;

@@ -150,6 +150,8 @@ export const openAnswerCache = (deps: {
 
   return {
     get: <T>(rule: CacheRule, key: string, call: Call, load: (call: Call) => Promise<Answer<T>>) => {
+      // What is read again from evidence must not be taken for the newest, nor be mixed with it.
+      if (call.recorded) return load(call);
       const lane = call.fresh ? `${key}!` : key;
       let work = underWay.get(lane) as Promise<Answer<T>> | undefined;
       if (!work) {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import type { Channel } from './channel.ts';
 import type { Answer, AreaParameters, Call } from './contract.ts';
 import { centsOf } from './money.ts';
-import type { Channel } from './resilience.ts';
 
 /** Where the parametrizador keeps an area's standards and limits. */
 export const healthPath = '/parametrizador/v1/saude';

@@ -2,18 +2,19 @@ import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { Agent } from 'undici';
 import { type CacheRule, keyOf, openAnswerCache } from './answer-cache.ts';
+import { type Channel, openChannel } from './channel.ts';
 import type { BreakerState, PartnerName, Partners } from './contract.ts';
 import { askDomains, healthPath as domainsHealth } from './domains.ts';
 import { maxAnswerBytes } from './exchange.ts';
 import { localDays } from './local-days.ts';
 import { askNotification, healthPath as notificationsHealth } from './notifications.ts';
 import { askParameters, healthPath as parametersHealth } from './parameters.ts';
-import { partnerMetrics } from './partner-metrics.ts';
+import { type PartnerMetrics, partnerMetrics } from './partner-metrics.ts';
 import { askPeople, healthPath as peopleHealth } from './people.ts';
 import { withPersonIds } from './person-ids.ts';
 import { askPowers, healthPath as powersHealth } from './powers.ts';
 import { askRegistry, healthPath as registryHealth } from './registry.ts';
-import { type Channel, openChannel, type ResilienceOptions } from './resilience.ts';
+import type { ResilienceOptions } from './resilience.ts';
 import { PartnerUnavailable } from './unavailable.ts';
 
 // The front door: what other capabilities may use is named here, once.
@@ -77,25 +78,12 @@ const healthPaths: Record<PartnerName, string> = {
   notifications: notificationsHealth,
 };
 
-/** Opens the partners of a bank. Nothing is asked until the first call. */
-export const openPartners = (deps: PartnersDeps): OpenPartners => {
-  const baseUrl = deps.baseUrl.replace(/\/+$/, '');
-  const metrics = partnerMetrics(deps.metrics);
-  const cache = openAnswerCache({ redisUrl: deps.redisUrl, metrics, log: deps.log });
-  // Connections are kept long enough to outlive a quiet minute, and shorter than servers usually keep theirs.
-  const dispatcher = new Agent({
-    connections: 128,
-    keepAliveTimeout: 4_000,
-    connectTimeout: deps.timeoutMs,
-    maxResponseSize: maxAnswerBytes,
-  });
-  const days = localDays('America/Sao_Paulo');
-
-  const channel = (partner: PartnerName): Channel =>
+const openChannels = (deps: PartnersDeps, dispatcher: Agent, metrics: PartnerMetrics) => {
+  const open = (partner: PartnerName): Channel =>
     openChannel(
       {
         partner,
-        baseUrl,
+        baseUrl: deps.baseUrl.replace(/\/+$/, ''),
         token: deps.token,
         dispatcher,
         healthPath: healthPaths[partner],
@@ -107,14 +95,29 @@ export const openPartners = (deps: PartnersDeps): OpenPartners => {
       },
       { ...deps.resilience, timeoutMs: deps.timeoutMs },
     );
-  const channels: Record<PartnerName, Channel> = {
-    parameters: channel('parameters'),
-    domains: channel('domains'),
-    powers: channel('powers'),
-    people: channel('people'),
-    registry: channel('registry'),
-    notifications: channel('notifications'),
-  };
+  return {
+    parameters: open('parameters'),
+    domains: open('domains'),
+    powers: open('powers'),
+    people: open('people'),
+    registry: open('registry'),
+    notifications: open('notifications'),
+  } satisfies Record<PartnerName, Channel>;
+};
+
+/** Opens the partners of a bank. Nothing is asked until the first call. */
+export const openPartners = (deps: PartnersDeps): OpenPartners => {
+  const metrics = partnerMetrics(deps.metrics);
+  const cache = openAnswerCache({ redisUrl: deps.redisUrl, metrics, log: deps.log });
+  // Idle connections are given up before common servers do so: a request never meets a closing one.
+  const dispatcher = new Agent({
+    connections: 128,
+    keepAliveTimeout: 4_000,
+    connectTimeout: deps.timeoutMs,
+    maxResponseSize: maxAnswerBytes,
+  });
+  const channels = openChannels(deps, dispatcher, metrics);
+  const days = localDays('America/Sao_Paulo');
 
   return {
     parameters: (areaId, call) =>

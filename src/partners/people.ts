@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import type { Channel } from './channel.ts';
 import type { Answer, Call, PersonContact } from './contract.ts';
-import type { Channel } from './resilience.ts';
 
 export const healthPath = '/pessoas/v1/saude';
 

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { Group, Rule, Source } from '../quorum/contract.ts';
+import type { Channel } from './channel.ts';
 import type { Answer, Call, CompanyPowers } from './contract.ts';
 import type { LocalDays } from './local-days.ts';
 import { groupSchema, readGroup, readReservation, readRule } from './powers-terms.ts';
-import type { Channel } from './resilience.ts';
 
 export const healthPath = '/poderes/v1/saude';
 
