@@ -179,14 +179,14 @@ const checkDatabase = async (config: Config): Promise<Finding> => {
 };
 
 const checkObjectStore = async (config: Config): Promise<Finding> => {
-  const url = config.OBJECT_STORE ?? pathToFileURL(join(config.LASTRO_HOME, 'objects')).href;
+  const url = config.OBJECT_STORE ?? pathToFileURL(join(config.LASTRO_HOME, 'store')).href;
   // Looking must not make the home's folder: its absence tells a first start.
   const homeThere = await access(config.LASTRO_HOME).then(
     () => true,
     () => false,
   );
   if (!config.OBJECT_STORE && !homeThere) return ok(`${url} (made by the first start)`);
-  if (!config.OBJECT_STORE) await mkdir(join(config.LASTRO_HOME, 'objects'), { recursive: true });
+  if (!config.OBJECT_STORE) await mkdir(join(config.LASTRO_HOME, 'store'), { recursive: true });
   const endpoint = config.AWS_ENDPOINT_URL ? { endpoint: config.AWS_ENDPOINT_URL } : {};
   const opened = await openStore(url, { s3: { region: config.AWS_REGION, ...endpoint } });
   const key = `.doctor/${process.pid}`;

@@ -1,23 +1,16 @@
 import type { Writable } from 'node:stream';
-import type { Pool } from 'pg';
 import { UserError } from '../platform/cli.ts';
 import type { Config } from '../platform/config.ts';
+import { startApi } from './api.ts';
 import { openCommandPostgres } from './command-postgres.ts';
 import { lockHome, readUpRecord, removeUpRecord, type UpRecord, writeUpRecord } from './home-lock.ts';
+import type { ProcessDeps } from './parts.ts';
 import { listenFault } from './ports.ts';
 import { startSandboxProcess } from './sandbox-process.ts';
-
-/** What API and worker get to start with: the environment with the sandbox's addresses filled in, and the database. */
-export type ServiceDeps = { config: Config; pool: Pool; databaseUrl: string };
-
-export type Services = {
-  startApi: (deps: ServiceDeps) => Promise<{ url: string; close: () => Promise<void> }>;
-  startWorker: (deps: ServiceDeps) => Promise<{ close: () => Promise<void> }>;
-};
+import { startWorker } from './worker.ts';
 
 export type UpDeps = {
   config: Config;
-  services: Services;
   sandbox: boolean;
   stderr: Writable;
   /** Aborted: the start is given up between two steps. */
@@ -41,7 +34,7 @@ export type Running = { readonly addresses: Addresses; readonly stop: () => Prom
  * @throws UserError for a port in use, a second `lastro up` on the same home, and what the parts themselves
  * refuse; whatever was started is stopped before.
  */
-export const up = async ({ config, services, sandbox, stderr, signal }: UpDeps): Promise<Running> => {
+export const up = async ({ config, sandbox, stderr, signal }: UpDeps): Promise<Running> => {
   const say = (line: string): void => void stderr.write(`lastro: ${line}\n`);
   const { LASTRO_HOME: home } = config;
   await checkPorts(config, sandbox);
@@ -76,20 +69,19 @@ export const up = async ({ config, services, sandbox, stderr, signal }: UpDeps):
   }
   signal.throwIfAborted();
 
-  const deps: ServiceDeps = {
+  const deps: ProcessDeps = {
     config: {
       ...config,
       OIDC_ISSUER: config.OIDC_ISSUER ?? box?.issuer,
       PARTNERS_URL: config.PARTNERS_URL ?? box?.url,
     },
-    pool: postgres.pool,
     databaseUrl: postgres.url,
   };
-  const worker = await services.startWorker(deps);
+  const worker = await startWorker(deps);
   starting.defer(worker.close);
   say('worker started');
   signal.throwIfAborted();
-  const api = await services.startApi(deps);
+  const api = await startApi(deps);
   starting.defer(api.close);
   say(`API started (${api.url})`);
 
