@@ -108,9 +108,10 @@ const untilOver = async (
     const state = execution?.Status?.State;
     if (execution && state === 'SUCCEEDED') return execution;
     if (state === 'FAILED' || state === 'CANCELLED') {
-      throw new QueryError(
-        `Athena ${state === 'FAILED' ? 'failed' : 'cancelled'}: ${execution?.Status?.StateChangeReason ?? 'no reason given'} (query ${id})`,
-      );
+      const reason = execution?.Status?.StateChangeReason ?? 'no reason given';
+      // Category 2 is the user's; 1 is Athena's own, 3 is other.
+      const fault = execution?.Status?.AthenaError?.ErrorCategory === 2 ? 'query' : 'engine';
+      throw new QueryError(`Athena ${state.toLowerCase()} query ${id}: ${reason}`, { fault });
     }
     await sleep(pause, undefined, { signal });
   }

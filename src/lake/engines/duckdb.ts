@@ -291,8 +291,13 @@ const interruptOn = (signal: AbortSignal, connection: DuckDBConnection): (() => 
 
 const toQueryError = (error: unknown): unknown => {
   // DuckDB's errors say what kind they are: `Binder Error: …`, `Out of Memory Error: …`.
-  if (error instanceof Error && !(error instanceof QueryError) && /^[\w ]+ Error: /i.test(error.message)) {
-    return new QueryError(error.message.trim(), { cause: error });
+  const kind =
+    error instanceof Error && !(error instanceof QueryError)
+      ? /^([\w ]+) Error: /i.exec(error.message)?.[1]
+      : undefined;
+  if (error instanceof Error && kind !== undefined) {
+    const fault = /^(out of memory|io|internal|fatal|http)$/i.test(kind) ? 'engine' : 'query';
+    return new QueryError(error.message.trim(), { cause: error, fault });
   }
   return error;
 };

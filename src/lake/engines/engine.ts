@@ -52,11 +52,20 @@ export type LakeEngine = {
   readonly close: () => Promise<void>;
 };
 
-/** The query cannot be answered as it stands: its text is wrong or not allowed, or it asks for too much. */
+/**
+ * The query cannot be answered. `fault` says where to look: at the query (its text is wrong or not allowed), or at
+ * the engine (it is not there, or the query needs more than it may have).
+ */
 export class QueryError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
+  readonly fault: 'query' | 'engine';
+
+  constructor(
+    message: string,
+    { cause, fault = 'query' }: { cause?: unknown; fault?: 'query' | 'engine' } = {},
+  ) {
+    super(message, cause === undefined ? {} : { cause });
     this.name = 'QueryError';
+    this.fault = fault;
   }
 }
 

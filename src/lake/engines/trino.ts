@@ -68,10 +68,7 @@ export const openTrinoEngine = (options: TrinoOptions): LakeEngine => {
       let left = queryOptions.maxRows ?? Infinity;
       while (answer) {
         next = nextOf(answer, base);
-        if (answer.error)
-          throw new QueryError(
-            `${answer.error.errorName}: ${answer.error.message} (Trino query ${answer.id})`,
-          );
+        if (answer.error) throw failure(answer.id, answer.error);
         columns ??= answer.columns?.map(({ name, type }) => ({ name, type, parsed: parseTrinoType(type) }));
         if (columns && (answer.data?.length || !shown || !next)) {
           const rows = (answer.data ?? []).map((row) =>
@@ -135,6 +132,11 @@ const headersOf = ({ user, password, token, catalog }: TrinoOptions, base: URL):
   };
 };
 
+const failure = (id: string, { errorName, errorType, message }: NonNullable<Answer['error']>): QueryError =>
+  new QueryError(`${errorName}: ${message} (Trino query ${id})`, {
+    fault: errorType === 'USER_ERROR' ? 'query' : 'engine',
+  });
+
 /** The next page must be where the statement was posted: its request carries the password. */
 const nextOf = ({ nextUri }: Answer, base: URL): URL | undefined => {
   if (nextUri === undefined) return undefined;
@@ -157,6 +159,7 @@ const callTrino = async (
   url: URL,
   body?: string,
 ): Promise<Answer | undefined> => {
+  let lost = 0;
   for (let attempt = 1; ; attempt += 1) {
     signal.throwIfAborted();
     let status: number;
@@ -176,11 +179,15 @@ const callTrino = async (
       if (seconds > 0) pause = Math.min(seconds, 30) * 1_000;
     } catch (error) {
       signal.throwIfAborted();
-      if (method === 'GET' && attempt < 5) {
-        await sleep(pause * attempt, undefined, { signal });
+      lost += 1;
+      if (method === 'GET' && lost < 5) {
+        await sleep(pause * lost, undefined, { signal });
         continue;
       }
-      throw new QueryError(`Trino at ${url.origin} did not answer: ${reasonOf(error)}`, { cause: error });
+      throw new QueryError(`Trino at ${url.origin} did not answer: ${reasonOf(error)}`, {
+        cause: error,
+        fault: 'engine',
+      });
     }
     if (method === 'DELETE') return undefined;
     if (status === 200) return answerSchema.parse(parseExact(text));
