@@ -126,12 +126,25 @@ const reasonLines = ({ input, output, words }: Facts): string[] => {
         return bullet(
           words.unreadRule(applying((rule) => rule.effect !== 'forbid' && rule.coverage === 'unknown')),
         );
+      case 'uncertain_people':
+        return bullet(words.uncertainPeople[doubtOf(output)]);
       case 'source_unavailable':
         return bullet(words.sourceUnavailable(input.unavailable ?? []));
       default:
         return bullet(words.plainReason[reason]);
     }
   });
+};
+
+/** What keeps people uncertain: a text that nobody read is a doubt, a registry that is silent a technical failure. */
+const doubtOf = ({ people }: QuorumOutput): 'unread' | 'unanswered' | 'both' => {
+  const codes = new Set(
+    people
+      .filter(({ status }) => status === 'uncertain')
+      .flatMap(({ reasons }) => reasons.map(({ code }) => code)),
+  );
+  if (!codes.has('operator_unknown')) return 'unread';
+  return codes.has('other') ? 'both' : 'unanswered';
 };
 
 const peopleSections = (facts: Facts): Section[] => {
@@ -178,7 +191,7 @@ const coalitionSection = (facts: Facts): Section => {
   if (total === 0)
     return {
       title: words.coalitions({ listed: 0, total, exact: totalExact }),
-      lines: [totalExact ? words.noCoalition : words.unprovenNoCoalition],
+      lines: [emptyLine(facts)],
     };
   return {
     title: words.coalitions({ listed: minimal.length, total, exact: totalExact }),
@@ -192,6 +205,11 @@ const coalitionSection = (facts: Facts): Section => {
       ...(isImpeded(facts) ? [words.coalitionsInVain] : []),
     ],
   };
+};
+
+const emptyLine = ({ output, words }: Facts): string => {
+  if (output.alternatives.length === 0) return words.noAlternative;
+  return output.coalitions.totalExact ? words.noCoalition : words.unprovenNoCoalition;
 };
 
 const signedSection = (facts: Facts): Section[] => {
@@ -234,7 +252,7 @@ const ruleLines = ({ input, output, words, person, group }: Facts): string[] =>
 
 const nearestSection = (facts: Facts): Section[] => {
   const { input, output, words, person } = facts;
-  if (output.coalitions.total > 0) return [];
+  if (output.coalitions.total > 0 || output.alternatives.length === 0) return [];
   if (output.nearest.length === 0)
     return output.inexact.includes('nearest') ? [] : [{ title: words.nearest, lines: [words.noNearest] }];
   const reservationOf = (repair: Repair): string => {

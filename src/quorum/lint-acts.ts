@@ -4,17 +4,18 @@ import { decide } from './quorum.ts';
 import { bandHolds } from './rule-scope.ts';
 import { english } from './wording-en.ts';
 
+/** A channel and a product of their own, or one that stands for all that no rule and no reservation names. */
+export type ActScope = { channel: string; product: string | undefined; name: string };
+
 /** Acts that the rules of a power cannot tell apart: an amount in `[minCents, maxCents)`, or no value at all. */
-export type ActClass = {
+export type ActClass = ActScope & {
   power: string;
-  channel: string;
-  product: string | undefined;
   range: { minCents: number; maxCents: number | null } | null;
 };
 
 export type Act = QuorumInput['act'];
 
-export const actOf = ({ power, channel, product, range }: ActClass): Act => ({
+export const actOf = ({ power, channel, product, range }: Omit<ActClass, 'name'>): Act => ({
   power,
   channel,
   amountCents: range === null ? null : range.minCents,
@@ -30,18 +31,27 @@ const otherThan = (names: readonly string[]): string => {
 
 const distinct = (names: readonly string[]): string[] => [...new Set(names)].sort();
 
-/** The channels and products that the rules of a power and the reservations of people distinguish, and one more of each. */
-export const scopesOf = (
-  { people }: LintSubject,
-  rules: readonly Rule[],
-): { channel: string; product: string | undefined }[] => {
+/** The channels and products that rules and reservations distinguish, one more of each, and acts without a product. */
+export const scopesOf = ({ people }: LintSubject, rules: readonly Rule[]): ActScope[] => {
   const reservations = people.flatMap((person) => person.reservations ?? []);
   const scoped = [...rules, ...reservations];
   const channels = distinct(scoped.flatMap((one) => one.channels ?? []));
   const products = distinct(scoped.flatMap((one) => one.products ?? []));
-  const otherProduct = products.length > 0 ? [otherThan(products)] : [];
-  return [...channels, otherThan(channels)].flatMap((channel) =>
-    [...products, ...otherProduct, undefined].map((product) => ({ channel, product })),
+  const channelScopes = [
+    ...channels.map((channel) => ({ channel, name: `, channel ${channel}` })),
+    { channel: otherThan(channels), name: channels.length > 0 ? ', any other channel' : '' },
+  ];
+  const productScopes = [
+    ...products.map((product) => ({ product, name: `, product ${product}` })),
+    ...(products.length > 0 ? [{ product: otherThan(products), name: ', any other product' }] : []),
+    { product: undefined, name: products.length > 0 ? ', no product' : '' },
+  ];
+  return channelScopes.flatMap((one) =>
+    productScopes.map((other) => ({
+      channel: one.channel,
+      product: other.product,
+      name: `${one.name}${other.name}`,
+    })),
   );
 };
 
@@ -108,5 +118,5 @@ export const describeRange = (range: ActClass['range']): string => {
   return `acts from ${english.money(minCents)} to under ${english.money(maxCents)}`;
 };
 
-export const describeScope = ({ power, channel, product }: Omit<ActClass, 'range'>): string =>
-  `power ${power}, channel ${channel}${product === undefined ? '' : `, product ${product}`}`;
+export const describeScope = ({ power, name }: Pick<ActClass, 'power' | 'name'>): string =>
+  `power ${power}${name}`;

@@ -193,7 +193,7 @@ const causesOf = ({ actClass }: Loss, edges: readonly Edge[]): readonly Edge[] =
 const quorumEnds = ({ instant, what, pointer }: Edge, losses: readonly Loss[]): Finding => {
   const shown = losses.slice(0, 3).map(({ actClass, after }) => {
     const reasons = after.reasons.length > 0 ? `: ${after.reasons.join(', ')}` : '';
-    return `${describeRange(actClass.range)} (${describeScope(actClass)}) become ${after.verdict}${reasons}`;
+    return `${describeRange(actClass.range)} (${describeScope(actClass)}) get ${after.verdict}${reasons}`;
   });
   const more = losses.length > shown.length ? `; and ${losses.length - shown.length} more kinds of acts` : '';
   return {

@@ -30,9 +30,15 @@ const amount = ({ min }: Requirement): string => {
 
 const restriction = ({ powers = [], channels = [], products = [] }: Reservation): string =>
   [
-    ...(powers.length > 0 ? [`; only for the power ${list(powers)}`] : []),
-    ...(channels.length > 0 ? [`; only for the channel ${list(channels)}`] : []),
-    ...(products.length > 0 ? [`; only for the product ${list(products)}`] : []),
+    ...(powers.length > 0
+      ? [`; only for the ${powers.length > 1 ? 'powers' : 'power'} ${list(powers)}`]
+      : []),
+    ...(channels.length > 0
+      ? [`; only for the ${channels.length > 1 ? 'channels' : 'channel'} ${list(channels)}`]
+      : []),
+    ...(products.length > 0
+      ? [`; only for the ${products.length > 1 ? 'products' : 'product'} ${list(products)}`]
+      : []),
   ].join('');
 
 const requires: Wording['requires'] = (alternative: Alternative, names) => {
@@ -66,7 +72,7 @@ const inexactNames: Record<InexactField, string> = {
 
 export const english: Wording = {
   headline: {
-    quorum: 'QUORUM: the people below, together, may sign this act.',
+    quorum: 'QUORUM: any of the combinations of people shown below may sign this act.',
     no_quorum: 'NO QUORUM: this act may not be signed in the situation given.',
     undetermined:
       'UNDECIDED: it could not be said that there is a quorum, nor that there is none. This is not a refusal.',
@@ -82,12 +88,16 @@ export const english: Wording = {
 
   why: 'Why',
   plainReason: {
-    uncertain_people: 'Uncertain: the quorum depends on people whose situation is not confirmed.',
     no_rule:
-      'No rule that permits signing covers this act (power, amount, channel, product and date considered).',
+      'None of the rules received that permit signing covers this act (power, amount, channel, product and date considered).',
     not_enough_people: 'The people who may sign complete none of the alternatives.',
     too_complex:
       'Limit of the calculation: the case is too large to prove that there is a quorum or that there is none. This is not a refusal.',
+  },
+  uncertainPeople: {
+    unread: 'Uncertain: the quorum depends on people with a reservation that was not interpreted.',
+    unanswered: 'Technical failure: the quorum depends on people about whom the registry did not answer.',
+    both: 'Uncertain, and technical failure: the quorum depends on people with a reservation that was not interpreted, or about whom the registry did not answer.',
   },
   forbidden: (names) => `Prohibition: the act is forbidden by ${rules(names)}.`,
   unreadRestriction: (names) =>
@@ -97,8 +107,8 @@ export const english: Wording = {
   sourceUnavailable: (names) =>
     `Technical failure: the source of ${list(names.map((name) => sources[name]))} did not answer. Nothing follows about the powers; it must be asked again.`,
 
-  eligible: 'Who may sign',
-  blocked: 'Who may not sign',
+  eligible: 'Who may sign, having no impediment of their own',
+  blocked: 'Who may not sign, and why',
   uncertain: 'Situation not confirmed (neither yes nor no)',
   nobody: 'Nobody.',
   reservation: (reservation) => {
@@ -138,10 +148,11 @@ export const english: Wording = {
     return `Combinations that would do (${count}${listed < total ? `; the first ${listed}` : ''})`;
   },
   coalitionsInVain: 'They count only if the impediment above ceases to exist.',
-  noCoalition: 'No combination of the people who may sign would do.',
+  noAlternative: 'No rule that was read applies to the act: no combination can be named.',
+  noCoalition: 'With the facts received, no combination of those who may sign would do.',
   unprovenNoCoalition: 'No combination was found within the limit of the calculation; there may be one.',
   moreCoalitions: (count) => `… and ${count} more.`,
-  indispensable: (names) => `Without a substitute, in every combination: ${list(names)}.`,
+  indispensable: (names) => `Indispensable, being in every combination: ${list(names)}.`,
   noneIndispensable: 'Nobody is indispensable.',
   absences: (count) =>
     `Absences tolerated among those who may sign, whoever is absent: ${count === 0 ? 'none' : `up to ${count}`}.`,
@@ -151,13 +162,13 @@ export const english: Wording = {
     `Without effect, because they are not among those who may sign: ${list(names)}.`,
   signedEnough: 'The signatures collected complete a combination.',
   signedShort: 'The signatures collected do not complete any combination yet.',
-  completions: 'To complete one, these have yet to sign:',
+  completions: 'To complete one, it is enough that one of these sets signs:',
 
   rules: 'Rules that apply',
   alternative: (rule, alternative, satisfied) =>
     `Rule ${rule.id} (version ${rule.version}), alternative ${alternative}: ${satisfied ? 'satisfied' : 'not satisfied'}.`,
   requires,
-  missing: (group, have, need) => `Group ${group}: ${need} needed, ${have} may sign.`,
+  missing: (group, have, need) => `Group ${group}: people needed, ${need}; may sign, ${have}.`,
   cause: {
     mandatory_unavailable: 'A person whose signature is mandatory may not sign.',
     not_together: 'It would be satisfied only with people who may not sign together.',

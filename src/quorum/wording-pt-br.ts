@@ -32,9 +32,15 @@ const amount = ({ min }: Requirement): string => {
 
 const restriction = ({ powers = [], channels = [], products = [] }: Reservation): string =>
   [
-    ...(powers.length > 0 ? [`; só para o poder ${list(powers)}`] : []),
-    ...(channels.length > 0 ? [`; só para o canal ${list(channels)}`] : []),
-    ...(products.length > 0 ? [`; só para o produto ${list(products)}`] : []),
+    ...(powers.length > 0
+      ? [`; só para ${powers.length > 1 ? 'os poderes' : 'o poder'} ${list(powers)}`]
+      : []),
+    ...(channels.length > 0
+      ? [`; só para ${channels.length > 1 ? 'os canais' : 'o canal'} ${list(channels)}`]
+      : []),
+    ...(products.length > 0
+      ? [`; só para ${products.length > 1 ? 'os produtos' : 'o produto'} ${list(products)}`]
+      : []),
   ].join('');
 
 const requires: Wording['requires'] = (alternative: Alternative, names) => {
@@ -68,7 +74,7 @@ const inexactNames: Record<InexactField, string> = {
 
 export const ptBr: Wording = {
   headline: {
-    quorum: 'HÁ CORO: as pessoas abaixo, reunidas, podem assinar este ato.',
+    quorum: 'HÁ CORO: este ato pode ser assinado por qualquer das combinações de pessoas indicadas abaixo.',
     no_quorum: 'NÃO HÁ CORO: este ato não pode ser assinado na situação informada.',
     undetermined: 'SEM DECISÃO: não se pôde afirmar que há coro, nem que não há. Isto não é uma recusa.',
   },
@@ -83,12 +89,16 @@ export const ptBr: Wording = {
 
   why: 'Por quê',
   plainReason: {
-    uncertain_people: 'Dúvida: o coro depende de pessoas cuja situação não está confirmada.',
     no_rule:
-      'Nenhuma regra que permita assinar trata deste ato (poder, valor, canal, produto e data considerados).',
+      'Nenhuma das regras recebidas que permitem assinar trata deste ato (poder, valor, canal, produto e data considerados).',
     not_enough_people: 'As pessoas que podem assinar não completam nenhuma das alternativas.',
     too_complex:
       'Limite do cálculo: o caso é grande demais para que se prove que há coro ou que não há. Não é uma recusa.',
+  },
+  uncertainPeople: {
+    unread: 'Dúvida: o coro depende de pessoas com ressalva que não foi interpretada.',
+    unanswered: 'Falha técnica: o coro depende de pessoas sobre as quais o cadastro não respondeu.',
+    both: 'Dúvida e falha técnica: o coro depende de pessoas com ressalva que não foi interpretada, ou sobre as quais o cadastro não respondeu.',
   },
   forbidden: (names) => `Proibição: o ato é proibido pela ${rules(names)}.`,
   unreadRestriction: (names) =>
@@ -98,8 +108,8 @@ export const ptBr: Wording = {
   sourceUnavailable: (names) =>
     `Falha técnica: não houve resposta da fonte de ${list(names.map((name) => sources[name]))}. Nada se conclui sobre os poderes; é preciso consultar de novo.`,
 
-  eligible: 'Quem pode assinar',
-  blocked: 'Quem não pode assinar',
+  eligible: 'Quem pode assinar, por não ter impedimento próprio',
+  blocked: 'Quem não pode assinar, e por quê',
   uncertain: 'Situação não confirmada (nem sim, nem não)',
   nobody: 'Ninguém.',
   reservation: (reservation) => {
@@ -138,10 +148,11 @@ export const ptBr: Wording = {
     return `Combinações que bastam (${count}${listed < total ? `; as ${listed} primeiras` : ''})`;
   },
   coalitionsInVain: 'Elas só valem se o impedimento acima deixar de existir.',
-  noCoalition: 'Nenhuma combinação das pessoas que podem assinar basta.',
+  noAlternative: 'Não há regra lida que se aplique ao ato: nenhuma combinação pode ser indicada.',
+  noCoalition: 'Com os dados recebidos, nenhuma combinação de quem pode assinar basta.',
   unprovenNoCoalition: 'Nenhuma combinação foi encontrada dentro do limite do cálculo; pode haver.',
   moreCoalitions: (count) => (count === 1 ? '… e mais 1.' : `… e mais ${count}.`),
-  indispensable: (names) => `Sem substituto, presente em todas as combinações: ${list(names)}.`,
+  indispensable: (names) => `Indispensável, por estar em todas as combinações: ${list(names)}.`,
   noneIndispensable: 'Ninguém é indispensável.',
   absences: (count) =>
     `Ausências toleradas entre quem pode assinar, falte quem faltar: ${count === 0 ? 'nenhuma' : `até ${count}`}.`,
@@ -150,13 +161,13 @@ export const ptBr: Wording = {
   signedWithoutEffect: (names) => `Não contam, porque não constam entre quem pode assinar: ${list(names)}.`,
   signedEnough: 'As assinaturas colhidas completam uma combinação.',
   signedShort: 'As assinaturas colhidas ainda não completam nenhuma combinação.',
-  completions: 'Para completar, falta assinar:',
+  completions: 'Para completar uma, basta que assine um destes conjuntos:',
 
   rules: 'Regras que se aplicam',
   alternative: (rule, alternative, satisfied) =>
     `Regra ${rule.id} (versão ${rule.version}), alternativa ${alternative}: ${satisfied ? 'atendida' : 'não atendida'}.`,
   requires,
-  missing: (group, have, need) => `Grupo ${group}: são necessárias ${need}, podem assinar ${have}.`,
+  missing: (group, have, need) => `Grupo ${group}: pessoas necessárias, ${need}; podem assinar, ${have}.`,
   cause: {
     mandatory_unavailable: 'Quem tem assinatura obrigatória não pode assinar.',
     not_together: 'Só seria atendida com pessoas que não podem assinar juntas.',

@@ -10,7 +10,7 @@ import type {
 } from './contract.ts';
 
 /** The one reason codes that need no facts of the input to be put in words. */
-export type PlainReason = 'uncertain_people' | 'no_rule' | 'not_enough_people' | 'too_complex';
+export type PlainReason = 'no_rule' | 'not_enough_people' | 'too_complex';
 
 export type OperatorReason = Exclude<PersonReason, { reservation: number }>['code'];
 
@@ -35,6 +35,8 @@ export type Wording = {
 
   readonly why: string;
   readonly plainReason: Readonly<Record<PlainReason, string>>;
+  /** Uncertain because a reservation was not read, because the registry did not answer, or some of each. */
+  readonly uncertainPeople: Readonly<Record<'unread' | 'unanswered' | 'both', string>>;
   readonly forbidden: (rules: readonly RuleName[]) => string;
   readonly unreadRestriction: (rules: readonly RuleName[]) => string;
   readonly unreadRule: (rules: readonly RuleName[]) => string;
@@ -52,6 +54,7 @@ export type Wording = {
 
   readonly coalitions: (found: { listed: number; total: number; exact: boolean }) => string;
   readonly coalitionsInVain: string;
+  readonly noAlternative: string;
   readonly noCoalition: string;
   readonly unprovenNoCoalition: string;
   readonly moreCoalitions: (count: number) => string;
