@@ -1,5 +1,6 @@
 import type { FieldViolation } from '../platform/problem.ts';
 import { parseInput } from '../quorum/input.ts';
+import { isCpf } from '../shared/cpf-cnpj.ts';
 import type { PartialRequest } from './request.ts';
 
 /**
@@ -12,19 +13,38 @@ export const checkDeclaredSigning = (request: PartialRequest): FieldViolation[] 
   return signing.flatMap(({ party = requester.document, groups, rules }, index) => {
     const people = representatives
       .filter((representative) => (representative.party ?? requester.document) === party)
-      .map(({ document }) => ({ id: document }));
+      .map(({ document }) => document);
+    const withIds = withPlaceholders(people);
     const parsed = parseInput({
       at: '2026-01-01T00:00:00Z',
       act: { power: request.power ?? 'unknown', amountCents: null, channel: request.platform ?? 'unknown' },
-      ...(requestedBy === undefined ? {} : { requester: requestedBy }),
+      ...(requestedBy === undefined ? {} : { requester: withIds(requestedBy) }),
       requiresChannelAccess: false,
-      groups,
-      rules,
-      people,
+      groups: withIds(groups),
+      rules: withIds(rules),
+      people: people.map((document) => ({ id: withIds(document) })),
     });
     if (parsed.ok) return [];
     return parsed.violations
       .filter(({ pointer }) => pointer.startsWith('/groups') || pointer.startsWith('/rules'))
       .map(({ pointer, message }) => ({ pointer: `/signing/${index}${pointer}`, message }));
   });
+};
+
+/**
+ * Puts an id in the place of every CPF, however deep: the engine refuses documents as ids, and the form of
+ * groups and rules is not known to be right yet, so nothing but a walk over all of it will do.
+ */
+const withPlaceholders = (representatives: readonly string[]): ((value: unknown) => unknown) => {
+  const place = (document: string): string => {
+    const index = representatives.indexOf(document);
+    return index < 0 ? 'somebody who is not declared' : `representative-${index}`;
+  };
+  const walk = (value: unknown): unknown => {
+    if (typeof value === 'string') return isCpf(value) ? place(value) : value;
+    if (Array.isArray(value)) return value.map(walk);
+    if (typeof value !== 'object' || value === null) return value;
+    return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, walk(member)]));
+  };
+  return walk;
 };

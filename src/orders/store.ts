@@ -284,7 +284,7 @@ const outcomeSql = `
     UPDATE envelopes SET
       status_envelope = $2, coro_completo = $3, motivo_falha = $4, motivo_espera = $5, parceiro_esperado = $6,
       tentativas = tentativas + 1, data_atualizacao = $7, atualizado_por = $8, certificado = $33,
-      decidido_em = CASE WHEN $2 IN ('concluido', 'falha') THEN $7 END
+      decidido_em = CASE WHEN $2 IN ('concluido', 'falha') THEN $7::timestamptz END
     WHERE envelope_id = $1 AND status_envelope IN ('rascunho', 'em_processamento')
     RETURNING envelope_id
   ), parte AS (
