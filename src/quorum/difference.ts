@@ -7,7 +7,7 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 const escaped = (key: string): string => key.replaceAll('~', '~0').replaceAll('/', '~1');
 
 /**
- * Every place where two JSON values differ, deepest first known: objects by member, arrays by index, in the
+ * Every place where two JSON values differ, each at its deepest: objects by member, arrays by index, in the
  * order of the certificate and then of what only the other has.
  */
 export const differencesOf = (certificate: unknown, decided: unknown, pointer = ''): Difference[] => {
@@ -23,7 +23,7 @@ export const differencesOf = (certificate: unknown, decided: unknown, pointer = 
       memberDifferences(certificate, decided, key, `${pointer}/${escaped(key)}`),
     );
   }
-  return Object.is(certificate, decided) ? [] : [{ pointer, certificate, decided }];
+  return certificate === decided ? [] : [{ pointer, certificate, decided }];
 };
 
 const memberDifferences = (

@@ -26,9 +26,9 @@ export const quorumRoutes =
   async (app) => {
     await app.register(async (scope) => {
       // The engine's parser needs the text itself: JSON.parse hides duplicate keys and rounds numbers.
-      scope.removeContentTypeParser('application/json');
-      scope.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) =>
-        done(null, body),
+      scope.removeAllContentTypeParsers();
+      scope.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (_request, body: Buffer) =>
+        textOf(body),
       );
       scope.setErrorHandler((error) => {
         if (error instanceof Error && 'code' in error && error.code === 'FST_ERR_CTP_BODY_TOO_LARGE')
@@ -78,6 +78,15 @@ export const quorumRoutes =
       },
     );
   };
+
+/** Replacing bad bytes, as decoders do by default, would give two different bodies one hash. */
+const textOf = (body: Buffer): string => {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body);
+  } catch {
+    throw new Problem('malformed-body', 'The body is not UTF-8.');
+  }
+};
 
 /**
  * The answer to a request's body: a decision, or the decisions of a batch, as RFC 8785 text.
