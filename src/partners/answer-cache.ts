@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { BentoCache, bentostore } from 'bentocache';
 import { memoryDriver } from 'bentocache/drivers/memory';
 import { redisDriver } from 'bentocache/drivers/redis';
+import { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import type { Answer, Call } from './contract.ts';
 import type { PartnerMetrics } from './partner-metrics.ts';
@@ -39,20 +40,24 @@ const patienceMs = 500;
 export const keyOf = (...parts: string[]): string =>
   createHash('sha256').update(parts.join('\n')).digest('base64url');
 
-const redisOptions = (text: string) => {
-  const url = new URL(text);
-  return {
-    host: url.hostname,
-    port: url.port === '' ? 6379 : Number(url.port),
-    db: url.pathname.length > 1 ? Number(url.pathname.slice(1)) : 0,
-    ...(url.username !== '' && { username: decodeURIComponent(url.username) }),
-    ...(url.password !== '' && { password: decodeURIComponent(url.password) }),
-    ...(url.protocol === 'rediss:' && { tls: {} }),
-    // A Redis that is away must cost milliseconds, not a queue of commands.
-    enableOfflineQueue: false,
+/** Connects to Redis in the background, and says once when it goes and once when it is back. */
+const openRedis = (url: string, log: Pick<Logger, 'warn'>): Redis => {
+  const redis = new Redis(url, {
+    // A Redis that is away or hangs costs a quarter of a second, and then nothing for as long as
+    // `l2CircuitBreakerDuration` keeps it out of the way.
+    commandTimeout: 250,
     maxRetriesPerRequest: 1,
     connectTimeout: 1_000,
-  };
+  });
+  let away = false;
+  redis.on('error', (error: Error) => {
+    if (!away) log.warn({ error: error.message }, 'Redis is away, partner answers are cached in memory only');
+    away = true;
+  });
+  redis.on('ready', () => {
+    away = false;
+  });
+  return redis;
 };
 
 const waitFor = async <T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> => {
@@ -89,7 +94,7 @@ export const openAnswerCache = (deps: {
     prefix: 'lastro-partners',
     stores: {
       answers: deps.redisUrl
-        ? memory.useL2Layer(redisDriver({ connection: redisOptions(deps.redisUrl) }))
+        ? memory.useL2Layer(redisDriver({ connection: openRedis(deps.redisUrl, deps.log) }))
         : memory,
     },
     suppressL2Errors: true,
