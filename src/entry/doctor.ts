@@ -67,7 +67,7 @@ const checksFor = (config: Config): Check[] => {
     {
       group: 'reachable',
       name: 'issuer',
-      run: async () => checkIssuer(config.OIDC_ISSUER ?? (await sandbox()), !config.OIDC_ISSUER),
+      run: async () => checkIssuer(config.OIDC_ISSUER ?? `${await sandbox()}/oidc`, !config.OIDC_ISSUER),
     },
     {
       group: 'reachable',
@@ -163,10 +163,10 @@ const checkDatabase = async (config: Config): Promise<Finding> => {
   if (url === undefined) return ok('embedded, not running (`lastro up` or a command starts it)');
   const pool = openPool({ url, max: 1, name: 'lastro doctor' });
   try {
-    const { rows } = await pool.query<{ version: string }>('SHOW server_version');
+    const { rows } = await pool.query<{ server_version: string }>('SHOW server_version');
     const pending = await pendingMigrations(pool);
     const where = config.DATABASE_URL ? new URL(url).host : 'embedded, running';
-    const found = `${where}, PostgreSQL ${rows[0]?.version}`;
+    const found = `${where}, PostgreSQL ${rows[0]?.server_version}`;
     if (pending.length === 0) return ok(`${found}, migrated`);
     return warn(`${found}, ${pending.length} migrations to apply`, 'The next start of lastro applies them.');
   } catch (error) {

@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import { type CliContext, type RegisterCommands, write } from '../platform/cli.ts';
 import { parseConfig } from '../platform/config.ts';
 import { readyText, sampleRequest } from './ready-text.ts';
-import { up } from './up.ts';
 
 type Options = { port?: string; home?: string; sandbox: boolean; json?: boolean };
 
@@ -14,6 +13,8 @@ const run = async (context: CliContext, { port, home, sandbox, json }: Options):
     ...(port === undefined ? {} : { LASTRO_PORT: port }),
     ...(home === undefined ? {} : { LASTRO_HOME: home }),
   });
+  // Loaded here: `--help` and a wrong setting need not wait for the whole product.
+  const { up } = await import('./up.ts');
   try {
     const running = await up({ config, sandbox, stderr, signal });
     try {

@@ -3,13 +3,16 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { sandboxCases } from '../../sandbox/cases.ts';
 import { mintToken } from '../../sandbox/token.ts';
 import { openCommandPostgres } from '../../src/entry/command-postgres.ts';
 import type { Addresses } from '../../src/entry/up.ts';
 import { parseConfig } from '../../src/platform/config.ts';
 import { type LastroProcess, npmStart, processesNaming } from '../services/lastro-process.ts';
+
+// A killed run's order is taken over after up to 20 s, and each test starts the whole product once or twice.
+vi.setConfig({ testTimeout: 90_000 });
 
 let folder: string;
 let home: string;
@@ -102,7 +105,7 @@ describe('npm start', () => {
     const calls = await callsTo(first.addresses);
     const keys = await Promise.all(Array.from({ length: 20 }, () => calls.place()));
     await first.kill('SIGINT', 'group');
-    expect(first.stderr()).toContain('lastro: stopped\n'.trim());
+    expect(first.stderr()).toContain('lastro: stopped');
     expect(await processesNaming(home)).toEqual([]);
 
     const second = await ready();
