@@ -101,11 +101,10 @@ const cell = (value: SqlValue): string => {
 };
 
 /** What a terminal would obey is shown instead: data must not move the cursor or change the title. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to find
 const visible = (text: string): string =>
-  text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, escape);
+  text.replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, spelled);
 
-const escape = (char: string): string =>
+const spelled = (char: string): string =>
   ({ '\n': '\\n', '\r': '\\r', '\t': '\\t' })[char] ??
   `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
 

@@ -1,11 +1,5 @@
-import {
-  type Interval,
-  type IntervalRow,
-  type IntervalState,
-  type Json,
-  toInterval,
-  type Window,
-} from './ledger.ts';
+import type { Interval, IntervalState, Json, Window } from './ledger.ts';
+import { type IntervalRow, toInterval } from './ledger-row.ts';
 import type { Db } from './postgres.ts';
 
 export type IntervalFilter = {
