@@ -16,7 +16,10 @@ const groups: Record<string, CommandGroup> = {
   },
   config: { about: 'show the settings in effect', load: () => import('./config-command.ts') },
   quorum: { about: 'decide, explain, check and replay quorum', load: () => import('../quorum/cli.ts') },
-  ledger: { about: 'what was done of every source, and what is missing', load: () => import('../lake/cli.ts') },
+  ledger: {
+    about: 'what was done of every source, and what is missing',
+    load: () => import('../lake/cli.ts'),
+  },
   sandbox: { about: 'stand-ins for the partners: cases, faults', load: () => loadSandboxCommands('cli.ts') },
   token: { about: 'print a token of the sandbox issuer', load: () => loadSandboxCommands('token-cli.ts') },
 };

@@ -33,6 +33,8 @@ type Options = {
 
 /** `lastro ledger`: what has been done of every source, and what is missing. */
 export const addLedgerCommand = (program: Command, context: CliContext): void => {
+  // `--json` after a subcommand is the subcommand's.
+  program.enablePositionalOptions();
   const ledger = program
     .command('ledger')
     .enablePositionalOptions()
