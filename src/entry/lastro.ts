@@ -10,6 +10,22 @@ type CommandGroup = { about: string; load: () => Promise<{ register: RegisterCom
 /** Each group is loaded only when it is called, so that `quorum decide` does not pay for the database's driver. */
 const groups: Record<string, CommandGroup> = {
   up: { about: 'start everything on this machine', load: () => import('./up-command.ts') },
+  api: {
+    about: 'run the API alone',
+    load: async () => ({ register: (await import('./service-commands.ts')).registerApi }),
+  },
+  worker: {
+    about: 'run a worker alone',
+    load: async () => ({ register: (await import('./service-commands.ts')).registerWorker }),
+  },
+  jobs: {
+    about: 'show queues and dead jobs, redrive them',
+    load: async () => ({ register: (await import('./operations-commands.ts')).registerJobs }),
+  },
+  audit: {
+    about: 'check the audit trail',
+    load: async () => ({ register: (await import('./operations-commands.ts')).registerAudit }),
+  },
   doctor: {
     about: 'say what is installed, reachable and missing',
     load: () => import('./doctor-command.ts'),

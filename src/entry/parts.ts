@@ -45,12 +45,12 @@ export type Parts = {
 };
 
 /**
- * Opens what the API and the worker need. On failure what was opened before is closed again.
- * `works`: the process runs jobs, and so supervises the job system too.
+ * Opens what the API and the worker need: one set for a process, also where it runs both. On failure what was
+ * opened before is closed again. `works`: the process runs jobs, and so supervises the job system too.
  */
 export const openParts = async (
   { config, databaseUrl }: ProcessDeps,
-  { service, works }: { service: 'api' | 'worker'; works: boolean },
+  { service, works }: { service: string; works: boolean },
 ): Promise<Parts> => {
   const partnersUrl = needed(config, 'PARTNERS_URL', 'the base address of the partner systems');
   const issuer = needed(config, 'OIDC_ISSUER', 'the issuer of bearer tokens');

@@ -4,7 +4,7 @@ import type { Config } from '../platform/config.ts';
 import { startApi } from './api.ts';
 import { openCommandPostgres } from './command-postgres.ts';
 import { lockHome, readUpRecord, removeUpRecord, type UpRecord, writeUpRecord } from './home-lock.ts';
-import type { ProcessDeps } from './parts.ts';
+import { openParts, type ProcessDeps } from './parts.ts';
 import { listenFault } from './ports.ts';
 import { startSandboxProcess } from './sandbox-process.ts';
 import { startWorker } from './worker.ts';
@@ -77,11 +77,13 @@ export const up = async ({ config, sandbox, stderr, signal }: UpDeps): Promise<R
     },
     databaseUrl: postgres.url,
   };
-  const worker = await startWorker(deps);
+  const desk = await openParts(deps, { service: 'lastro', works: true });
+  starting.defer(desk.close);
+  const worker = await startWorker(desk);
   starting.defer(worker.close);
   say('worker started');
   signal.throwIfAborted();
-  const api = await startApi(deps);
+  const api = await startApi(desk);
   starting.defer(api.close);
   say(`API started (${api.url})`);
 

@@ -12,19 +12,16 @@ import { deliver } from '../platform/delivery.ts';
 import { deliveryQueue } from '../platform/outbox.ts';
 import { openSqs } from '../platform/sqs.ts';
 import { openWebhooks } from '../platform/webhooks.ts';
-import { openParts, type Parts, type ProcessDeps, webhookSecret } from './parts.ts';
+import { type Parts, webhookSecret } from './parts.ts';
 
-export type RunningWorker = {
-  /** Text for `/metrics`, where the worker has no HTTP server of its own. */
-  parts: Parts;
-  close: () => Promise<void>;
-};
+export type RunningWorker = { close: () => Promise<void> };
 
-/** Starts a worker: it takes jobs until `close`, which waits for those in hand. Any number may run. */
-export const startWorker = async (deps: ProcessDeps): Promise<RunningWorker> => {
-  const { config } = deps;
-  const parts = await openParts(deps, { service: 'worker', works: true });
-  const { db, jobs, partners, clock, log, keys, store } = parts;
+/**
+ * Starts a worker on parts that were opened with `works`. It takes jobs until `close`, which waits for those in
+ * hand; the parts stay open, but for the job system. Any number of workers may run.
+ */
+export const startWorker = async (parts: Parts): Promise<RunningWorker> => {
+  const { config, db, jobs, partners, clock, log, keys, store } = parts;
   const sqsUrl = config.MESSAGES_SQS_URL;
   const webhooks = openWebhooks({
     secret: await webhookSecret(config),
@@ -55,12 +52,10 @@ export const startWorker = async (deps: ProcessDeps): Promise<RunningWorker> => 
   await jobs.schedule({ queue: retentionQueue, cron: retentionCron });
   log.info('worker takes jobs');
   return {
-    parts,
     close: async () => {
       await jobs.close();
       await webhooks.close();
       sqs.close();
-      await parts.close();
     },
   };
 };

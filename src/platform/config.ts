@@ -17,6 +17,10 @@ export const settings = {
   },
   LASTRO_HOST: { about: 'Address that the API listens on.', schema: z.string().default('127.0.0.1') },
   LASTRO_PORT: { about: 'Port of the API.', schema: port.default(8080) },
+  LASTRO_WORKER_PORT: {
+    about: 'Port of health and metrics of `lastro worker`; 0: none. `lastro up` has them at the API.',
+    schema: port.default(8082),
+  },
   LASTRO_SANDBOX_PORT: {
     about: 'Port of the sandbox (partner stand-ins and identity provider) that `lastro up` starts.',
     schema: port.default(8081),

@@ -111,6 +111,7 @@ export const openJobs = async ({
   await boss.start();
   for (const queue of queues) await declare(boss, queue);
 
+  let closed: Promise<void> | undefined;
   const duration = metrics && jobDuration(metrics);
   if (metrics && works) watchDepth(boss, queues, metrics, log);
 
@@ -190,8 +191,9 @@ export const openJobs = async ({
         }));
     },
     redrive: (queueName, ids) => boss.redrive(deadLetterOf(queueName), ids ? { ids } : {}),
-    close: async (graceMs = 20_000) => {
-      await boss.stop({ graceful: true, timeout: graceMs, close: true });
+    close: (graceMs = 20_000) => {
+      closed ??= boss.stop({ graceful: true, timeout: graceMs, close: true });
+      return closed;
     },
   };
 };
