@@ -27,8 +27,10 @@ export const quorumRoutes =
     await app.register(async (scope) => {
       // The engine's parser needs the text itself: JSON.parse hides duplicate keys and rounds numbers.
       scope.removeAllContentTypeParsers();
-      scope.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (_request, body: Buffer) =>
-        textOf(body),
+      scope.addContentTypeParser(
+        'application/json',
+        { parseAs: 'buffer' },
+        async (_request: unknown, body: Buffer) => textOf(body),
       );
       scope.setErrorHandler((error) => {
         if (error instanceof Error && 'code' in error && error.code === 'FST_ERR_CTP_BODY_TOO_LARGE')

@@ -1,5 +1,6 @@
 import type { QuorumInput, QuorumOutput, Rule } from './contract.ts';
 import type { LintSubject } from './lint.ts';
+import { namesIn } from './named-ids.ts';
 import { decide } from './quorum.ts';
 import { bandHolds } from './rule-scope.ts';
 import { english } from './wording-en.ts';
@@ -69,7 +70,7 @@ const cutsOf = ({ people }: LintSubject, rules: readonly Rule[]): number[] => {
 };
 
 /** The classes of acts of a power; those without a value only where a rule without a band could cover them. */
-export const actClassesOf = (subject: LintSubject, power: string): ActClass[] => {
+function* actClassesOf(subject: LintSubject, power: string): Generator<ActClass> {
   const rules = subject.rules.filter((rule) => rule.power === power);
   const cuts = cutsOf(subject, rules);
   const ranges: ActClass['range'][] = cuts.map((minCents, index) => ({
@@ -77,7 +78,28 @@ export const actClassesOf = (subject: LintSubject, power: string): ActClass[] =>
     maxCents: cuts[index + 1] ?? null,
   }));
   if (rules.some(({ band }) => band === undefined)) ranges.push(null);
-  return scopesOf(subject, rules).flatMap((scope) => ranges.map((range) => ({ power, ...scope, range })));
+  for (const scope of scopesOf(subject, rules)) for (const range of ranges) yield { power, ...scope, range };
+}
+
+/**
+ * One class for each set of rules and reservations that an act can meet. Channels, products and amounts
+ * multiply, so at most `most` classes are looked at; `isWhole` says whether those were all.
+ */
+export const distinctClasses = (
+  subject: LintSubject,
+  powers: readonly string[],
+  most: number,
+): { classes: ActClass[]; isWhole: boolean } => {
+  const bySignature = new Map<string, ActClass>();
+  let seen = 0;
+  for (const power of powers)
+    for (const actClass of actClassesOf(subject, power)) {
+      seen += 1;
+      if (seen > most) return { classes: [...bySignature.values()], isWhole: false };
+      const signature = signatureOf(subject, actOf(actClass));
+      if (!bySignature.has(signature)) bySignature.set(signature, actClass);
+    }
+  return { classes: [...bySignature.values()], isWhole: true };
 };
 
 const inList = (list: readonly string[] | undefined, key: string | undefined): boolean =>
@@ -91,7 +113,7 @@ export const isAbout = (rule: Rule, act: Act): boolean =>
   bandHolds(rule.band, act.amountCents);
 
 /** What a class means for the rules: equal signatures are decided alike at every instant. */
-export const signatureOf = ({ rules, people }: LintSubject, act: Act): string => {
+const signatureOf = ({ rules, people }: LintSubject, act: Act): string => {
   const about = rules.flatMap((rule, index) => (isAbout(rule, act) ? [index] : []));
   const held = people.map(({ reservations = [] }) =>
     reservations.flatMap((one, index) => {
@@ -107,9 +129,31 @@ export const signatureOf = ({ rules, people }: LintSubject, act: Act): string =>
   return JSON.stringify([about, held]);
 };
 
-/** Decides an act under the rules that are checked, without regard to access to the channel. */
-export const decideAct = (subject: LintSubject, act: Act, limit = 1): QuorumOutput =>
-  decide({ ...subject, act, requester: 'lint', requiresChannelAccess: false, limit });
+/**
+ * Decides an act under the rules that are checked, without regard to access to the channel. Rules about other
+ * acts, and groups and people that the remaining rules do not name, change nothing and are left out: a lint
+ * takes many decisions, and small ones are exact and fast.
+ */
+export const decideAct = (subject: LintSubject, act: Act, limit = 1): QuorumOutput => {
+  const rules = subject.rules.filter((rule) => isAbout(rule, act));
+  const named = new Set(namesIn(rules, ['group']));
+  const groups = subject.groups.filter(({ id }) => named.has(id));
+  const involved = new Set([
+    ...groups.flatMap(({ members }) => members.map(({ person }) => person)),
+    ...namesIn(rules, ['mandatory', 'notTogether']),
+  ]);
+  const people = subject.people.filter(({ id }) => involved.has(id));
+  return decide({
+    at: subject.at,
+    act,
+    requester: 'lint',
+    requiresChannelAccess: false,
+    groups,
+    rules,
+    people,
+    limit,
+  });
+};
 
 export const describeRange = (range: ActClass['range']): string => {
   if (range === null) return 'acts without a value';

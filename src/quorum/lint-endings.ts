@@ -3,13 +3,12 @@ import { formatInstant, parseInstant } from './instant.ts';
 import type { Finding, LintSubject } from './lint.ts';
 import {
   type ActClass,
-  actClassesOf,
   actOf,
   decideAct,
   describeRange,
   describeScope,
+  distinctClasses,
   powersOf,
-  signatureOf,
 } from './lint-acts.ts';
 import { compareTexts } from './rule-scope.ts';
 import { english } from './wording-en.ts';
@@ -27,8 +26,9 @@ type Edge = {
 
 type Loss = { actClass: ActClass; after: QuorumOutput };
 
-/** Most decisions taken over all dates and acts. */
+/** Most decisions taken over all dates and acts, and most acts looked at. */
 const mostDecisions = 20_000;
+const mostClasses = 20_000;
 
 /**
  * What ends within `days`, and what that changes: each act is decided just before and at the date. Beginnings
@@ -37,7 +37,7 @@ const mostDecisions = 20_000;
 export const endingFindings = (subject: LintSubject, days: number): Finding[] => {
   const moments = momentsOf(subject, days);
   if (moments.length === 0) return [];
-  const classes = distinctClasses(subject);
+  const { classes, isWhole } = distinctClasses(subject, powersOf(subject), mostClasses);
   const affordable = Math.max(0, Math.floor(mostDecisions / Math.max(1, classes.length)) - 1);
   let before = classes.map((actClass) => decideAct(subject, actOf(actClass)));
   const findings = moments.slice(0, affordable).flatMap((edges) => {
@@ -53,27 +53,23 @@ export const endingFindings = (subject: LintSubject, days: number): Finding[] =>
     before = after;
     return momentFindings(edges, losses);
   });
-  return moments.length > affordable ? [...findings, stoppedAt(moments[affordable]?.[0])] : findings;
+  if (moments.length > affordable) {
+    const [edge] = moments[affordable] ?? [];
+    findings.push(
+      notFullyChecked(edge?.pointer, `${mostDecisions} decisions: nothing from ${edge?.instant} on`),
+    );
+  }
+  if (!isWhole) findings.push(notFullyChecked('/rules', `${mostClasses} kinds of acts`));
+  return findings;
 };
 
-const stoppedAt = (edge: Edge | undefined): Finding => ({
+const notFullyChecked = (pointer: string | undefined, limit: string): Finding => ({
   severity: 'warning',
   code: 'not_fully_checked',
-  pointer: edge?.pointer ?? '',
-  message: `endings were checked up to ${mostDecisions} decisions, not from ${edge?.instant} on`,
+  pointer: pointer ?? '',
+  message: `the search for endings stopped after ${limit}`,
   remedy: 'look fewer days ahead, or check the rules of each power apart',
 });
-
-/** One class for each set of rules and reservations that an act can meet. */
-const distinctClasses = (subject: LintSubject): ActClass[] => {
-  const bySignature = new Map<string, ActClass>();
-  for (const power of powersOf(subject))
-    for (const actClass of actClassesOf(subject, power)) {
-      const signature = signatureOf(subject, actOf(actClass));
-      if (!bySignature.has(signature)) bySignature.set(signature, actClass);
-    }
-  return [...bySignature.values()];
-};
 
 const horizonOf = (at: string, days: number): string => {
   const start = parseInstant(at);

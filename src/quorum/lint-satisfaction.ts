@@ -1,6 +1,6 @@
 import type { Alternative, Person, Rule, Validity } from './contract.ts';
 import type { Finding, LintSubject } from './lint.ts';
-import { type Act, actClassesOf, actOf, decideAct, isAbout, signatureOf } from './lint-acts.ts';
+import { type Act, actOf, decideAct, distinctClasses, isAbout } from './lint-acts.ts';
 import { firstValid } from './lint-structure.ts';
 import { compareTexts } from './rule-scope.ts';
 
@@ -96,17 +96,17 @@ const nobodyEligible = (rule: Rule, index: number): Finding => ({
   remedy: 'lift or narrow the reservations (`lastro quorum explain` names the shortest way), or add people',
 });
 
+/** Some act that the rule covers could be signed now; true as well where there are too many acts to look at. */
 const isWithinReach = (subject: LintSubject, { rule, at }: Place): boolean => {
   const isolated = { ...subject, at, rules: [rule] };
-  const seen = new Set<string>();
-  return actClassesOf(isolated, rule.power).some((actClass) => {
-    const act = actOf(actClass);
-    const signature = signatureOf(isolated, act);
-    if (!isAbout(rule, act) || seen.has(signature)) return false;
-    seen.add(signature);
-    return decideAct(isolated, act).verdict !== 'no_quorum';
-  });
+  const { classes, isWhole } = distinctClasses(isolated, [rule.power], mostClasses);
+  return (
+    !isWhole ||
+    classes.map(actOf).some((act) => isAbout(rule, act) && decideAct(isolated, act).verdict !== 'no_quorum')
+  );
 };
+
+const mostClasses = 2_000;
 
 /** Most decisions taken in search of redundancy: it compares every alternative with every other. */
 const mostDecisions = 20_000;
