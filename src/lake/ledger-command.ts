@@ -116,6 +116,7 @@ const showLedger = async (context: CliContext, options: Options): Promise<void> 
   await (options.json
     ? writeObjects(context, entries())
     : writeTable(toBatches(entries()), (text) => write(context.stdout, text)));
+  if (rows === 0 && !options.json) await write(context.stderr, '(no intervals)\n');
   if (options.check && bad > 0) throw new UserError(`${bad} windows are failed or missing`, 1);
 };
 

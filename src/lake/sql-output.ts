@@ -51,6 +51,7 @@ export const writeTable = async (batches: AsyncIterable<Batch>, sink: Sink): Pro
   let rows = 0;
   let truncated = false;
   const flush = async (): Promise<void> => {
+    if (columns.length === 0) return;
     const text: string[] = [];
     if (!layout) {
       layout = measure(columns, held);
