@@ -92,6 +92,15 @@ CREATE TABLE consolidate_domain_changes (
   PRIMARY KEY (table_name, domain, day, run_id)
 );
 
+-- The model that a domain's table was last built with: another one builds it anew, over all days.
+CREATE TABLE consolidate_domains (
+  table_name text NOT NULL,
+  domain     text NOT NULL,
+  model_hash text NOT NULL,
+  built_at   timestamptz NOT NULL,
+  PRIMARY KEY (table_name, domain)
+);
+
 -- Messages to the event layer, stored by the commit that they tell of and sent afterwards. `message_id` is the
 -- Kafka key's idempotent part: consumers drop what they have seen.
 CREATE TABLE consolidate_feedback (

@@ -49,6 +49,8 @@ export type Plan = {
   readonly ignored: number;
   /** Left for a later run: too little yet, and young. */
   readonly deferred: number;
+  /** Topics and partitions that the names speak of, those of skipped files too. */
+  readonly places: readonly { readonly topic: string; readonly kafkaPartition: number }[];
 };
 
 export type PlanOptions = {
@@ -76,6 +78,7 @@ export const planConsolidation = (
   options: PlanOptions,
 ): Plan => {
   const groups = new Map<string, Group>();
+  const places = new Map<string, { topic: string; kafkaPartition: number }>();
   let skipped = 0;
   let ignored = 0;
   for (const folder of listing) {
@@ -85,6 +88,11 @@ export const planConsolidation = (
       if (!parsed) {
         ignored++;
         return;
+      }
+      if (parsed.kafka) {
+        const { topic, partition } = parsed.kafka;
+        const place = `${topic}/${partition}`;
+        if (!places.has(place)) places.set(place, { topic, kafkaPartition: partition });
       }
       const version = folder.versions[index] as string;
       const before = known?.get(name);
@@ -104,7 +112,7 @@ export const planConsolidation = (
       });
     });
   }
-  return { ...cutBatches([...groups.values()], options), skipped, ignored };
+  return { ...cutBatches([...groups.values()], options), skipped, ignored, places: [...places.values()] };
 };
 
 const groupFor = (

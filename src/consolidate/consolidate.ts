@@ -1,0 +1,271 @@
+import type { Pool } from 'pg';
+import type { FileCache } from '../lake/file-cache.ts';
+import { createTable, findTable, type Lake, type PartitionBy, type Table } from '../lake/tables.ts';
+import { type Fence, holderName, withLease } from '../platform/leases.ts';
+import { type Tx, transaction } from '../platform/postgres.ts';
+import { newId } from '../shared/ids.ts';
+import { type BatchCounts, commitBatch, writeBatch } from './batch.ts';
+import type { Domain } from './domain-models.ts';
+import { refreshDomains } from './domains.ts';
+import { type Limits, watchLimits } from './limits.ts';
+import { findGaps } from './offsets.ts';
+import { type Batch, type Plan, planConsolidation } from './plan.ts';
+import type { BatchReading } from './read.ts';
+import { failRun, finishRun, leaseName, leaseTtlMs, type NewRun, type Summary, startRun } from './runs.ts';
+import { listSource, type Source } from './source.ts';
+import { defaultPartitionBy, eventColumns, quarantineColumns, quarantineTable } from './tables.ts';
+import { loadOffsets, loadTaken } from './taken.ts';
+import { openWorkroom, type Workroom } from './workroom.ts';
+
+/** Where a test may stop the run: each is a state of the world that a crash can leave behind. */
+export type FaultPoint = 'after-read' | 'after-parquet' | 'before-commit' | 'after-commit' | 'before-feedback';
+
+/** What a run tells while it works. */
+export type Report = {
+  readonly planned?: (plan: Plan) => void;
+  /** Files and bytes that were read since the last call. */
+  readonly progress?: (files: number, bytes: number) => void;
+  /** Something that people should know, though the run goes on. */
+  readonly notice?: (message: string) => void;
+};
+
+export type ConsolidateDeps = {
+  readonly pool: Pool;
+  readonly lake: Lake;
+  readonly files: FileCache;
+  readonly clock: () => Date;
+  /** Parent of what is staged. Each table has its folder there, emptied when a run begins. */
+  readonly stagingFolder: string;
+  readonly limits: Limits;
+  /** Models that are refreshed after the events. */
+  readonly domains?: readonly Domain[];
+  /** Kafka topic of the feedback; absent: none is stored. */
+  readonly feedbackTopic?: string;
+  readonly report?: Report;
+  /** Called at each named point; what it throws ends the run as a crash would. */
+  readonly fault?: (point: FaultPoint) => void | Promise<void>;
+};
+
+export type ConsolidateRequest = {
+  readonly source: Source;
+  readonly table: string;
+  /** Of a table that this run makes. Default: day(ingested_at). */
+  readonly partitionBy?: readonly PartitionBy[];
+  /** Small leftovers wait for a later run. */
+  readonly wait?: { readonly bytes: number; readonly forMs: number };
+  readonly signal?: AbortSignal;
+};
+
+export type Consolidated = { readonly runId: string; readonly summary: Summary };
+
+/** What a run would do now. Changes nothing and holds no lease. */
+export const planOnly = async (
+  deps: Pick<ConsolidateDeps, 'pool' | 'lake' | 'limits' | 'clock'>,
+  request: ConsolidateRequest,
+): Promise<Plan> => makePlan(deps, request, await findTable(deps.lake, request.table));
+
+/**
+ * Takes every object of the source that no earlier run took into the table: documents as rows, what is no
+ * document into the quarantine beside it. Each batch is one commit (rows, quarantine, the index of taken objects,
+ * offsets, the ledger, the feedback owed): killed anywhere and run again, the table is the same.
+ *
+ * One run a table at a time. The domains are refreshed after the events, in commits of their own.
+ * @throws LeaseHeldError another run holds the table; its message says who
+ * @throws FenceLostError the run was replaced; nothing of the refused batch was committed
+ * @throws BatchLimitError a batch needed more memory or time than its share
+ * @throws DomainError a domain's model failed or broke its key or a test; the events are committed
+ */
+export const consolidate = (deps: ConsolidateDeps, request: ConsolidateRequest): Promise<Consolidated> => {
+  const { pool } = deps;
+  const { table, signal } = request;
+  const lease = { pool, name: leaseName(table), holder: holderName('consolidate'), ttlMs: leaseTtlMs };
+  return withLease({ ...lease, ...(signal ? { signal } : {}) }, (held) =>
+    runUnderLease(deps, { ...request, signal: held.signal }, held.fence),
+  );
+};
+
+type HeldRequest = ConsolidateRequest & { readonly signal: AbortSignal };
+
+const runUnderLease = async (
+  deps: ConsolidateDeps,
+  request: HeldRequest,
+  fence: Fence,
+): Promise<Consolidated> => {
+  const started = performance.now();
+  const at = deps.clock();
+  const { table, source } = request;
+  const run: NewRun = { runId: newId('run', at), table, kind: 'consolidate', source: source.url, fence, at };
+  const interval = await transaction(deps.pool, (tx) => startRun(tx, run));
+  let room: Workroom | undefined;
+  try {
+    room = await openWorkroom(deps, { table, source });
+    const summary = await runBatches(deps, request, { run, interval, room, started });
+    const { session } = room;
+    await refreshDomains({ ...deps, session }, { run, domains: deps.domains ?? [], signal: request.signal });
+    await deps.fault?.('before-feedback');
+    return { runId: run.runId, summary };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    // A zombie's report is refused like its commit, and a database that is away takes none: the error that
+    // counts is the first one.
+    await transaction(deps.pool, (tx) => failRun(tx, run, interval, message)).catch(() => {});
+    throw error;
+  } finally {
+    await room?.close();
+  }
+};
+
+type RunState = {
+  readonly run: NewRun;
+  readonly interval: string;
+  readonly room: Workroom;
+  readonly started: number;
+};
+
+/** Whoever makes the table first wins; the other one takes it as it is. */
+const ensureTable = async (
+  lake: Lake,
+  name: string,
+  definition: Parameters<typeof createTable>[2],
+): Promise<Table> => (await findTable(lake, name)) ?? (await createTable(lake, name, definition));
+
+const makePlan = async (
+  { pool, limits, clock }: Pick<ConsolidateDeps, 'pool' | 'limits' | 'clock'>,
+  { source, table: name, partitionBy = defaultPartitionBy, wait, signal }: ConsolidateRequest,
+  table: Table | null,
+): Promise<Plan> => {
+  const listing = await listSource(source, signal);
+  const taken = await loadTaken(pool, name, source.url, listing);
+  const columns = table ? partitionColumns(table) : partitionBy.map(({ column }) => column);
+  return planConsolidation(listing, taken, {
+    split: { topic: columns.includes('topic'), kafkaPartition: columns.includes('kafka_partition') },
+    batchBytes: limits.batchBytes,
+    batchFiles: limits.batchFiles,
+    ...(wait ? { wait: { ...wait, now: clock() } } : {}),
+  });
+};
+
+const partitionColumns = ({ metadata }: Table): string[] => {
+  const spec = metadata['partition-specs'].find((each) => each['spec-id'] === metadata['default-spec-id']);
+  const schema = metadata.schemas.find((each) => each['schema-id'] === metadata['current-schema-id']);
+  return (spec?.fields ?? []).flatMap(
+    (field) => schema?.fields.find(({ id }) => id === field['source-id'])?.name ?? [],
+  );
+};
+
+const runBatches = async (
+  deps: ConsolidateDeps,
+  request: HeldRequest,
+  { run, interval, room, started }: RunState,
+): Promise<Summary> => {
+  const { pool, lake, domains = [] } = deps;
+  const { table: name, signal, partitionBy = defaultPartitionBy } = request;
+  const events = await ensureTable(lake, name, { columns: eventColumns, partitionBy });
+  const quarantine = await ensureTable(lake, quarantineTable(name), {
+    columns: quarantineColumns,
+    partitionBy: [{ column: 'quarantined_at', transform: 'month' }],
+  });
+  const plan = await makePlan(deps, request, events);
+  deps.report?.planned?.(plan);
+  const books = openBooks(plan, events.metadata['current-snapshot-id'] ?? null);
+
+  const finish = async (tx: Tx): Promise<void> => {
+    const offsets = await loadOffsets(tx, name, plan.places);
+    const gaps = offsets.flatMap(({ ranges }) => findGaps(ranges)).length;
+    await finishRun(tx, run, interval, books.summary(gaps, performance.now() - started));
+  };
+  for (const [index, batch] of plan.batches.entries()) {
+    signal.throwIfAborted();
+    const watch = watchLimits({
+      limits: deps.limits,
+      batch: `batch ${index + 1} of ${plan.batches.length}`,
+      notice: (message) => deps.report?.notice?.(message),
+    });
+    try {
+      const reading = await readBatch(deps, room, batch, AbortSignal.any([signal, watch.signal]));
+      await deps.fault?.('after-read');
+      const facts = { sourceUrl: run.source, runId: run.runId, ingestedAt: run.at, group: batch.group };
+      const tools = { db: pool, lake, session: room.session, files: deps.files };
+      const written = await writeBatch(tools, { name, events, quarantine }, facts, batch, reading);
+      await room.forget(reading);
+      await deps.fault?.('after-parquet');
+      watch.signal.throwIfAborted();
+      await transaction(pool, async (tx) => {
+        const commit = { run, index, written, domains: domains.map((domain) => domain.name) };
+        const done = await commitBatch(lake, tx, { ...commit, feedbackTopic: deps.feedbackTopic });
+        books.add(done.counts, done.snapshotId);
+        if (index === plan.batches.length - 1) await finish(tx);
+        await deps.fault?.('before-commit');
+      });
+      tellOddities(deps, reading, books.last());
+    } finally {
+      watch.stop();
+    }
+    await deps.fault?.('after-commit');
+  }
+  if (plan.batches.length === 0) await transaction(pool, finish);
+  return books.closed();
+};
+
+const readBatch = (
+  deps: ConsolidateDeps,
+  room: Workroom,
+  batch: Batch,
+  signal: AbortSignal,
+): Promise<BatchReading> =>
+  room.readers.read(batch, {
+    folder: room.folder,
+    signal,
+    onProgress: (files, bytes) => deps.report?.progress?.(files, bytes),
+  });
+
+/** Adds up the batches. A run's summary is fixed in the transaction of its last commit, and read afterwards. */
+const openBooks = (plan: Plan, snapshotBefore: string | null) => {
+  const total = {
+    files: plan.files + plan.skipped + plan.deferred,
+    skipped: plan.skipped,
+    documents: 0,
+    rows: 0,
+    quarantined: 0,
+    duplicates: 0,
+    gaps: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    dataFiles: 0,
+    seconds: 0,
+    snapshotId: snapshotBefore,
+  };
+  let last: BatchCounts | undefined;
+  return {
+    add: (counts: BatchCounts, snapshotId: string | null): void => {
+      total.skipped += counts.unchanged;
+      for (const name of ['documents', 'rows', 'quarantined', 'duplicates', 'bytesIn', 'bytesOut', 'dataFiles'] as const) {
+        total[name] += counts[name];
+      }
+      total.snapshotId = snapshotId ?? total.snapshotId;
+      last = counts;
+    },
+    last: () => last,
+    summary: (gaps: number, ms: number): Summary => {
+      total.gaps = gaps;
+      total.seconds = Math.round(ms) / 1000;
+      return { ...total };
+    },
+    closed: (): Summary => ({ ...total }),
+  };
+};
+
+const tellOddities = ({ report }: ConsolidateDeps, reading: BatchReading, counts: BatchCounts | undefined): void => {
+  const notice = report?.notice;
+  if (!notice || !counts) return;
+  for (const { file, message } of reading.unread.slice(0, 20)) {
+    notice(`${file.folder}${file.name} was left for the next run: ${message}`);
+  }
+  if (counts.unread > 20) notice(`${counts.unread - 20} more files were left for the next run`);
+  if (counts.rewritten > 0) {
+    notice(`${counts.rewritten} files were written again with other content since they were taken: taken again`);
+  }
+  if (counts.conflicts > 0) {
+    notice(`${counts.conflicts} documents have the Kafka offset of another document with other content: all are kept`);
+  }
+};
