@@ -146,7 +146,7 @@ export const decideAct = (subject: LintSubject, act: Act, limit = 1): QuorumOutp
   return decide({
     at: subject.at,
     act,
-    requester: 'lint',
+    requester: '',
     requiresChannelAccess: false,
     groups,
     rules,
