@@ -245,6 +245,11 @@ const invalidCases = ({ order }: Cases): SandboxCase[] => [
     expect: invalid,
   },
   {
+    name: 'several mistakes at once',
+    request: order('joint', { platform: 'telex', amountCents: 99, power: 'sell_the_company' }),
+    expect: invalid,
+  },
+  {
     name: 'value above the legal limit',
     request: order('joint', { amountCents: 5_000_000_001 }),
     expect: invalid,
