@@ -1,0 +1,40 @@
+import type { CliContext } from '../platform/cli.ts';
+import { parseEngineSettings } from './engine-settings.ts';
+import type { LakeEngine } from './engines/engine.ts';
+import { openEngine } from './engines/open-engine.ts';
+import { openConfiguredLake } from './open-lake.ts';
+import type { Lake } from './tables.ts';
+
+/** The lake of a command line's settings, and an engine over it. What is not asked for is not opened. */
+export type CommandLake = {
+  readonly lake: () => Promise<Lake>;
+  readonly engine: () => Promise<LakeEngine>;
+  readonly close: () => Promise<void>;
+};
+
+export const openCommandLake = (context: CliContext): CommandLake => {
+  const config = context.config();
+  const closers: (() => Promise<void>)[] = [];
+  let opened: Promise<Lake> | undefined;
+  const lake = (): Promise<Lake> => {
+    opened ??= context
+      .postgres()
+      .then((pool) => openConfiguredLake({ config, pool }))
+      .then((found) => {
+        closers.push(found.close);
+        return found.lake;
+      });
+    return opened;
+  };
+  return {
+    lake,
+    engine: async () => {
+      const engine = await openEngine({ lake, config, settings: parseEngineSettings(context.env) });
+      closers.push(engine.close);
+      return engine;
+    },
+    close: async () => {
+      for (const close of closers.splice(0).reverse()) await close();
+    },
+  };
+};
