@@ -2,14 +2,18 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough, Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { Command, CommanderError } from 'commander';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type CliContext, UserError } from '../platform/cli.ts';
+import { parseConfig } from '../platform/config.ts';
 import { loadSigningKeys } from '../platform/signing-keys.ts';
 import { signCertificate } from './certificate.ts';
+import { register } from './cli.ts';
 import { parseInput } from './input.ts';
 import { decide } from './quorum.ts';
 
-const lastro = fileURLToPath(new URL('../entry/lastro.ts', import.meta.url));
 const examples = fileURLToPath(new URL('../../test/fixtures/quorum/explain/', import.meta.url));
 const example = (name: string): string => join(examples, `${name}.json`);
 
@@ -27,12 +31,43 @@ afterAll(() => rm(home, { recursive: true, force: true }));
 
 type Ended = { code: number | null; out: string; err: string };
 
-/** A real process: exit codes and streams are what these commands promise. */
-const quorum = (args: string[], stdin = ''): Promise<Ended> =>
+const read = (stream: PassThrough): string => String(stream.read() ?? '');
+
+/** The command line in this process; `src/entry/lastro.ts` maps what is thrown to the same exit codes. */
+const quorum = async (args: string[], stdin = ''): Promise<Ended> => {
+  const [stdout, stderr] = [new PassThrough({ highWaterMark: 1e6 }), new PassThrough({ highWaterMark: 1e6 })];
+  const context: CliContext = {
+    env: {},
+    stdin: Readable.from([Buffer.from(stdin)]),
+    stdout,
+    stderr,
+    signal: new AbortController().signal,
+    config: () => parseConfig({ LASTRO_HOME: home }),
+    postgres: () => Promise.reject(new Error('these commands need no database')),
+  };
+  const program = new Command('lastro')
+    .exitOverride()
+    .configureOutput({ writeErr: (text) => stderr.write(text) });
+  register(program, context);
+  const ended = (code: number): Ended => ({ code, out: read(stdout), err: read(stderr) });
+  try {
+    await program.parseAsync(['quorum', ...args], { from: 'user' });
+    return ended(Number(process.exitCode ?? 0));
+  } catch (error) {
+    if (error instanceof UserError) return { ...ended(error.exitCode), err: error.message };
+    if (error instanceof CommanderError) return ended(2);
+    throw error;
+  } finally {
+    process.exitCode = undefined;
+  }
+};
+
+/** A real process, where exit codes and streams are what they are to a shell. */
+const lastro = (args: string[], stdin: string): Promise<Ended> =>
   new Promise((resolve, reject) => {
-    const env = { ...process.env, LASTRO_HOME: home, CERTIFICATE_KEYS: '' };
-    const child = spawn(process.execPath, [lastro, 'quorum', ...args], { env });
-    const ended: Ended = { code: null, out: '', err: '' };
+    const entry = fileURLToPath(new URL('../entry/lastro.ts', import.meta.url));
+    const child = spawn(process.execPath, [entry, ...args]);
+    const ended = { out: '', err: '' };
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       ended.out += text;
     });
@@ -72,6 +107,20 @@ describe('quorum explain', () => {
       err: expect.stringContaining('ENOENT'),
     });
     expect(await quorum(['explain', '--language', 'fr'])).toMatchObject({ code: 2, out: '' });
+  });
+});
+
+describe('a process', () => {
+  it('ends with the codes that the help names', async () => {
+    const text = await readFile(example('reservations'), 'utf8');
+    expect((await lastro(['quorum', 'explain'], text)).code).toBe(0);
+    expect((await lastro(['quorum', 'lint'], text)).code).toBe(1);
+    const refused = await lastro(['quorum', 'explain'], '{}');
+    expect(refused).toMatchObject({
+      code: 2,
+      out: '',
+      err: expect.stringMatching(/^lastro: standard input/),
+    });
   });
 });
 
