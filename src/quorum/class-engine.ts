@@ -1,6 +1,237 @@
-import type { Findings, Problem } from './findings.ts';
+import { fewestAbsences } from './absences.ts';
+import { listFirst } from './class-list.ts';
+import type { Classes, Counts } from './classes.ts';
+import { newClasses } from './classes.ts';
+import type { InexactField } from './contract.ts';
+import type { AlternativeFindings, Answer, Findings, Problem } from './findings.ts';
+import { MOST_WAYS } from './findings.ts';
+import { canFill, newNetwork } from './network.ts';
+import type { Alternative } from './rules.ts';
+import type { Found } from './search.ts';
+import { findInAlternative, findSatisfying, shrink } from './search.ts';
 
-/** Placeholder signature while the bounded search is written. */
+/** Looks at an edge of a network that each part of a decision may take. */
+const STEPS = {
+  verdict: 12_000_000,
+  coalitions: 3_000_000,
+  ways: 1_000_000,
+  indispensable: 3_000_000,
+  absences: 4_000_000,
+};
+
+type Context = {
+  readonly problem: Problem;
+  readonly classes: Classes;
+  readonly ones: Uint8Array;
+  readonly inexact: Set<InexactField>;
+};
+
+/**
+ * Decides by classes of interchangeable people and bounded search: the way for many people. What was not
+ * proven is named in `inexact`. Without pairs the verdict is a matter of flows, and always exact.
+ */
 export const decideByClasses = (problem: Problem): Findings => {
-  throw new Error(`not yet: ${problem.people} people`);
+  const classes = newClasses(problem);
+  const context: Context = {
+    problem,
+    classes,
+    ones: new Uint8Array(problem.people).fill(1),
+    inexact: new Set(),
+  };
+  const byAlternative = satisfyAlternatives(classes, classes.count(problem.eligible));
+  const byEligible = answerOf(byAlternative);
+  const witness = byAlternative.find((found) => typeof found !== 'string');
+  const coalition =
+    witness === undefined || typeof witness === 'string'
+      ? undefined
+      : shrink(classes, witness, { left: STEPS.coalitions });
+  const usable = [...problem.eligible, ...problem.uncertain];
+  return {
+    byEligible,
+    byEligibleAndUncertain: coalition ? 'yes' : answerOf(satisfyAlternatives(classes, classes.count(usable))),
+    alternatives: examineAll(problem, classes, byAlternative),
+    ...(coalition ? explore(context, coalition) : repair(context, byEligible === 'no')),
+    inexact: FIELDS.filter((field) => context.inexact.has(field)),
+  };
+};
+
+const FIELDS: readonly InexactField[] = [
+  'coalitions',
+  'indispensable',
+  'toleratedAbsences',
+  'signed',
+  'nearest',
+];
+
+const answerOf = (found: readonly Found[]): Answer => {
+  if (found.some((one) => typeof one !== 'string')) return 'yes';
+  return found.includes('unknown') ? 'unknown' : 'no';
+};
+
+/** Each alternative has steps of its own, so that one hard alternative does not hide that another is easy. */
+const satisfyAlternatives = (classes: Classes, counts: Counts): Found[] => {
+  const share = Math.ceil(STEPS.verdict / Math.max(1, classes.alternatives.length));
+  return classes.alternatives.map((alternative) =>
+    findInAlternative(classes, alternative, counts, { left: share }),
+  );
+};
+
+const examineAll = (
+  problem: Problem,
+  classes: Classes,
+  byAlternative: readonly Found[],
+): AlternativeFindings[] => {
+  const satisfied = new Set<number>();
+  classes.alternatives.forEach(({ index }, at) => {
+    if (typeof byAlternative[at] !== 'string') satisfied.add(index);
+  });
+  const isEligible = new Int32Array(problem.people);
+  for (const rank of problem.eligible) isEligible[rank] = 1;
+  return problem.alternatives.map((alternative, index) => {
+    if (satisfied.has(index)) return { satisfied: true, satisfiedButForPairs: true, filled: true };
+    const { mandatory, excluded, possible } = alternative;
+    const filled = isFilled(alternative, isEligible);
+    const hasMandatory = mandatory.every((rank) => rank !== excluded && isEligible[rank] === 1);
+    return { satisfied: false, satisfiedButForPairs: filled && possible && hasMandatory, filled };
+  });
+};
+
+/** Whether eligible people could fill the requirements, pairs and mandatory people aside. */
+const isFilled = ({ requires, excluded, distinct }: Alternative, isEligible: Counts): boolean => {
+  const slots = requires.map(({ need, members }) => ({
+    need,
+    classes: members.filter((rank) => rank !== excluded),
+  }));
+  const network = newNetwork(isEligible.length, slots, undefined, distinct);
+  return canFill(network, isEligible, { left: 0 });
+};
+
+type Explored = Pick<Findings, 'coalitions' | 'indispensable' | 'toleratedAbsences' | 'signed' | 'nearest'>;
+
+/** What there is to say of coalitions when there is one. */
+const explore = (context: Context, coalition: Counts): Explored => {
+  const { problem, classes, ones, inexact } = context;
+  const { eligible, limit } = problem;
+  const list = listFirst({
+    problem,
+    classes,
+    base: [],
+    candidates: eligible,
+    weights: ones,
+    limit,
+    steps: STEPS.coalitions,
+    seed: coalition,
+  });
+  if (!list.totalExact) inexact.add('coalitions');
+  const absences = fewestAbsences(classes, classes.count(eligible), { left: STEPS.absences });
+  if (!absences.proven) inexact.add('toleratedAbsences');
+  return {
+    coalitions: { total: list.total, totalExact: list.totalExact, minimal: list.sets },
+    indispensable: findIndispensable(context, coalition),
+    toleratedAbsences: absences.fewest - 1,
+    signed: problem.signed && complete(context, problem.signed),
+    nearest: [],
+  };
+};
+
+/** Who is in every coalition is in this one, and without them there is none. */
+const findIndispensable = ({ problem, classes, inexact }: Context, coalition: Counts): number[] => {
+  const counts = classes.count(problem.eligible);
+  const steps = { left: STEPS.indispensable };
+  const ranks: number[] = [];
+  for (let own = 0; own < coalition.length; own++) {
+    // One who can take another's place makes neither indispensable.
+    if (coalition[own] !== counts[own] || coalition[own] === 0) continue;
+    if (steps.left <= 0) inexact.add('indispensable');
+    const less = counts.slice();
+    less[own] = (less[own] ?? 0) - 1;
+    const found = findSatisfying(classes, less, steps);
+    if (found === 'unknown') inexact.add('indispensable');
+    if (found === 'none') ranks.push(...(classes.members[own] ?? []));
+  }
+  return ranks.sort((a, b) => a - b);
+};
+
+const complete = (context: Context, signed: readonly number[]): Findings['signed'] => {
+  const { problem, classes, ones, inexact } = context;
+  const isEligible = new Set(problem.eligible);
+  const signers = signed.filter((rank) => isEligible.has(rank));
+  const found = findSatisfying(classes, classes.count(signers), { left: STEPS.ways });
+  if (typeof found !== 'string') return { sufficient: true, completions: [] };
+  const hasSigned = new Set(signers);
+  const list = listFirst({
+    problem,
+    classes,
+    base: signers,
+    candidates: problem.eligible.filter((rank) => !hasSigned.has(rank)),
+    weights: ones,
+    limit: MOST_WAYS,
+    steps: STEPS.ways,
+  });
+  if (found === 'unknown' || !list.orderExact) inexact.add('signed');
+  return { sufficient: false, completions: list.sets };
+};
+
+/** What repairs would do when eligible people have no coalition; nothing is said when that is not proven. */
+const repair = (context: Context, isProven: boolean): Explored => {
+  const { problem, classes, inexact } = context;
+  const nothing: Explored = {
+    coalitions: { total: 0, totalExact: isProven, minimal: [] },
+    indispensable: [],
+    toleratedAbsences: null,
+    signed: problem.signed && { sufficient: false, completions: [] },
+    nearest: [],
+  };
+  if (!isProven) {
+    for (const field of FIELDS) if (field !== 'signed' || problem.signed) inexact.add(field);
+    return nothing;
+  }
+  const { eligible } = problem;
+  const isEligible = new Set(eligible);
+  const others = Array.from({ length: problem.people }, (_, rank) => rank).filter(
+    (rank) => !isEligible.has(rank),
+  );
+  const list = listFirst({
+    problem,
+    classes,
+    base: eligible,
+    candidates: others,
+    weights: problem.repairs,
+    limit: MOST_WAYS,
+    steps: STEPS.ways,
+  });
+  if (!list.orderExact) inexact.add('nearest');
+  return {
+    ...nothing,
+    nearest: list.sets.map((people) => ({ people, coalition: firstWith(context, people) })),
+  };
+};
+
+/** The first coalition once these people are repaired, each of whom is in all of them. */
+const firstWith = (context: Context, people: readonly number[]): number[] => {
+  const { problem, classes, ones, inexact } = context;
+  const candidates = [...problem.eligible, ...people].sort((a, b) => a - b);
+  const list = listFirst({
+    problem,
+    classes,
+    base: [],
+    candidates,
+    weights: ones,
+    limit: 1,
+    steps: STEPS.ways,
+  });
+  if (!list.orderExact) inexact.add('nearest');
+  return list.sets[0] ?? anyWith(context, candidates);
+};
+
+/** Some coalition of these people, where the list of them was cut before its first. */
+const anyWith = ({ problem }: Context, people: readonly number[]): number[] => {
+  const apart = newClasses(problem, true);
+  const steps = { left: STEPS.ways };
+  const found = findSatisfying(apart, apart.count(people), steps);
+  if (typeof found === 'string') return [];
+  const coalition = shrink(apart, found, steps);
+  return apart.members
+    .flatMap((ranks, own) => (coalition[own] === 1 ? [...ranks] : []))
+    .sort((a, b) => a - b);
 };

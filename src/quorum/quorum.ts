@@ -33,8 +33,11 @@ export const decide = (input: QuorumInput): QuorumOutput => {
 export const hashOf = (input: QuorumInput): string =>
   `sha256:${createHash('sha256').update(canonicalJson(input)).digest('hex')}`;
 
-/** Decides a prepared input. The same input may be prepared once and decided often, with the same answer. */
-export const decidePrepared = (prepared: Prepared): Decision => {
+/**
+ * Decides a prepared input. The same input may be prepared once and decided often, with the same answer.
+ * `find` is the way to search, which changes no exact answer.
+ */
+export const decidePrepared = (prepared: Prepared, find = findByNumbers): Decision => {
   const people = assessPeople(prepared);
   const rules = assessRules(prepared);
   const problem = toProblem(prepared, people, rules);
@@ -85,7 +88,7 @@ const toProblem = (prepared: Prepared, people: readonly PersonFacts[], rules: Ru
 };
 
 /** Few people are masks, and every coalition is listed; the others, and what is too much to list, go by classes. */
-const find = (problem: Problem): Findings =>
+const findByNumbers = (problem: Problem): Findings =>
   (problem.people <= MASK_PEOPLE ? decideByMasks(problem) : undefined) ?? decideByClasses(problem);
 
 const newEligibility = ({ people, eligible }: Problem): ((rank: number) => boolean) => {

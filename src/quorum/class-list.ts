@@ -1,0 +1,107 @@
+import type { Classes, Counts } from './classes.ts';
+import { newClasses } from './classes.ts';
+import { compareSets, countSets, firstSets } from './expand.ts';
+import type { Problem } from './findings.ts';
+import type { Vector } from './minimal-vectors.ts';
+import { findMinimalVectors, toVector } from './minimal-vectors.ts';
+
+export type ListRequest = {
+  readonly problem: Problem;
+  readonly classes: Classes;
+  /** People who are there in any case, at no cost. */
+  readonly base: readonly number[];
+  /** People to choose from. */
+  readonly candidates: readonly number[];
+  /** By rank: what each adds to the weight of a set, which comes first in the order. */
+  readonly weights: ArrayLike<number>;
+  readonly limit: number;
+  readonly steps: number;
+  /** A minimal addition that is known already. */
+  readonly seed?: Counts;
+};
+
+export type Listed = {
+  readonly sets: number[][];
+  /** A lower bound unless `totalExact`. */
+  readonly total: number;
+  readonly totalExact: boolean;
+  /** The sets are proven to be the first. */
+  readonly orderExact: boolean;
+};
+
+/** Vectors beyond this are not worth their memory. */
+const MOST_VECTORS = 20_000;
+
+/**
+ * The first minimal additions to `base`, by weight and then by ids. Over classes first; where these give too
+ * many vectors, person by person, which finds the first ones in order without going through the others.
+ */
+export const listFirst = (request: ListRequest): Listed => {
+  const { classes, base, candidates, limit } = request;
+  const byClass = findMinimalVectors({
+    classes,
+    base: classes.count(base),
+    candidates: classes.count(candidates),
+    steps: { left: request.steps },
+    most: MOST_VECTORS,
+  });
+  const isCandidate = new Set(candidates);
+  const members = classes.members.map((ranks) => ranks.filter((rank) => isCandidate.has(rank)));
+  // The people of a class are alike, in their weight too.
+  const weights = classes.members.map(([rank = 0]) => request.weights[rank] ?? 1);
+  if (byClass.complete) {
+    const total = countSets(byClass.vectors, members);
+    return {
+      sets: firstSets(byClass.vectors, members, weights, limit),
+      total: Math.min(total, Number.MAX_SAFE_INTEGER),
+      totalExact: total <= Number.MAX_SAFE_INTEGER,
+      orderExact: true,
+    };
+  }
+  const vectors = withSeed(byClass.vectors, request.seed);
+  const found = firstSets(vectors, members, weights, limit);
+  const personal = listByPerson(request);
+  const sets = personal.orderExact ? personal.sets : merge(personal.sets, found, request);
+  const total = Math.min(countSets(vectors, members), Number.MAX_SAFE_INTEGER);
+  return { sets, total: Math.max(total, sets.length), totalExact: false, orderExact: personal.orderExact };
+};
+
+const listByPerson = (request: ListRequest): { sets: number[][]; orderExact: boolean } => {
+  const { problem, base, candidates, limit, weights } = request;
+  const apart = newClasses(problem, true);
+  const { vectors, outOfSteps } = findMinimalVectors({
+    classes: apart,
+    base: apart.count(base),
+    candidates: apart.count(candidates),
+    steps: { left: request.steps },
+    most: limit,
+  });
+  const ownWeights = apart.members.map(([rank = 0]) => weights[rank] ?? 1);
+  // All minimal sets of a distinct alternative have one size, so the first by ids are the first by size. Pairs
+  // spoil that only where they make people of the base unusable.
+  const hasOneSize = apart.alternatives.every(
+    ({ distinct, conflicts }) => distinct && (base.length === 0 || !conflicts),
+  );
+  const isUniform = candidates.every((rank) => weights[rank] === weights[candidates[0] ?? 0]);
+  return {
+    sets: firstSets(vectors, apart.members, ownWeights, limit),
+    orderExact: hasOneSize && isUniform && !outOfSteps,
+  };
+};
+
+const withSeed = (vectors: readonly Vector[], seed: Counts | undefined): readonly Vector[] => {
+  if (!seed) return vectors;
+  const vector = toVector(seed);
+  const key = vector.join(' ');
+  return vectors.some((known) => known.join(' ') === key) ? vectors : [vector, ...vectors];
+};
+
+/** Two lists as one, in order and without repeats. */
+const merge = (a: number[][], b: number[][], { weights, limit }: ListRequest): number[][] => {
+  const weigh = (set: readonly number[]): number => set.reduce((sum, rank) => sum + (weights[rank] ?? 1), 0);
+  const byKey = new Map([...a, ...b].map((set) => [set.join(' '), { set, weight: weigh(set) }]));
+  return [...byKey.values()]
+    .sort((x, y) => x.weight - y.weight || compareSets(x.set, y.set))
+    .slice(0, limit)
+    .map(({ set }) => set);
+};

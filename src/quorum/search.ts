@@ -1,0 +1,139 @@
+import type { ClassAlternative, Classes, Counts } from './classes.ts';
+import type { Steps } from './network.ts';
+import { canFill, filledBy } from './network.ts';
+
+/** A set of people, as counts, that satisfies an alternative; 'none' when it is proven that there is no such set. */
+export type Found = Counts | 'none' | 'unknown';
+
+/**
+ * Looks for a set inside `counts` that satisfies one of the alternatives. 'unknown' only for those with pairs,
+ * once the steps are used up.
+ */
+export const findSatisfying = (classes: Classes, counts: Counts, steps: Steps): Found => {
+  let isOpen = false;
+  for (const alternative of classes.alternatives) {
+    const found = findInAlternative(classes, alternative, counts, steps);
+    if (found === 'unknown') isOpen = true;
+    else if (found !== 'none') return found;
+  }
+  return isOpen ? 'unknown' : 'none';
+};
+
+/** The same for one alternative. */
+export const findInAlternative = (
+  classes: Classes,
+  alternative: ClassAlternative,
+  counts: Counts,
+  steps: Steps,
+): Found => {
+  const { mandatory, conflicts, network } = alternative;
+  for (const own of mandatory) if ((counts[own] ?? 0) < (classes.everyone[own] ?? 0)) return 'none';
+  if (!conflicts) return canFill(network, counts, steps) ? takenFrom(classes, alternative, counts) : 'none';
+  const open = counts.slice();
+  for (const own of mandatory) dropConflicting(alternative, own, open);
+  return searchPairFree(classes, alternative, open, steps);
+};
+
+/** Empties the classes that may not sign with this one. */
+export const dropConflicting = ({ conflicts }: ClassAlternative, own: number, counts: Counts): void => {
+  for (const other of conflicts?.get(own) ?? []) counts[other] = 0;
+};
+
+/**
+ * Branches on a person (class) of a pair that the relaxed solution would take: either with it and without all
+ * that it excludes, or without it. Each branch must still fill all slots with at most one of each clique.
+ */
+const searchPairFree = (
+  classes: Classes,
+  alternative: ClassAlternative,
+  counts: Counts,
+  steps: Steps,
+): Found => {
+  const stack: Counts[] = [counts];
+  for (let open = stack.pop(); open; open = stack.pop()) {
+    if (steps.left <= 0) return 'unknown';
+    if (!canFill(alternative.network, open, steps)) continue;
+    const taken = takenFrom(classes, alternative, open);
+    const clash = worstClash(alternative, taken, open);
+    steps.left -= open.length;
+    if (clash === undefined) return taken;
+    const without = open.slice();
+    without[clash] = 0;
+    dropConflicting(alternative, clash, open);
+    // The branch with the person is looked at first: it settles more.
+    stack.push(without, open);
+  }
+  return 'none';
+};
+
+/** The class with the most conflicts still open, among those taken that clash; undefined when none does. */
+const worstClash = ({ conflicts }: ClassAlternative, taken: Counts, open: Counts): number | undefined => {
+  let worst: number | undefined;
+  let most = 0;
+  for (const [own, others] of conflicts ?? []) {
+    if ((taken[own] ?? 0) === 0) continue;
+    const clashes = (taken[own] ?? 0) > (open[own] ?? 0) || others.some((other) => (taken[other] ?? 0) > 0);
+    if (!clashes) continue;
+    const degree = others.reduce((sum, other) => sum + ((open[other] ?? 0) > 0 ? 1 : 0), 0);
+    if (degree > most) {
+      most = degree;
+      worst = own;
+    }
+  }
+  return worst;
+};
+
+/** A satisfying choice out of `counts`, which fill every slot: the last flow's, or each slot's first people. */
+const takenFrom = (classes: Classes, alternative: ClassAlternative, counts: Counts): Counts => {
+  const { network, mandatory } = alternative;
+  const taken =
+    network.distinct && !network.disjoint
+      ? filledBy(network, counts.length)
+      : takenBySlot(alternative, counts);
+  for (const own of mandatory) taken[own] = classes.everyone[own] ?? 0;
+  return taken;
+};
+
+const takenBySlot = ({ network, conflicts }: ClassAlternative, counts: Counts): Counts => {
+  const { need, start, edgeClass } = network;
+  const taken = new Int32Array(counts.length);
+  const barred = new Uint8Array(counts.length);
+  const sums = new Int32Array(need.length);
+  for (let slot = 0; slot < need.length; slot++) {
+    const [from, to] = [start[slot] ?? 0, start[slot + 1] ?? 0];
+    for (let edge = from; edge < to; edge++)
+      sums[slot] = (sums[slot] ?? 0) + (taken[edgeClass[edge] ?? 0] ?? 0);
+    // First the people whom nobody taken excludes; only when they are too few, anyone.
+    for (const anyone of [false, true]) {
+      for (let edge = from; edge < to && (sums[slot] ?? 0) < (need[slot] ?? 0); edge++) {
+        const own = edgeClass[edge] ?? 0;
+        if (!anyone && barred[own] === 1) continue;
+        const more = Math.min((counts[own] ?? 0) - (taken[own] ?? 0), (need[slot] ?? 0) - (sums[slot] ?? 0));
+        if (more <= 0) continue;
+        taken[own] = (taken[own] ?? 0) + more;
+        sums[slot] = (sums[slot] ?? 0) + more;
+        for (const other of conflicts?.get(own) ?? []) barred[other] = 1;
+      }
+    }
+  }
+  return taken;
+};
+
+/**
+ * A satisfying set inside `counts` of which no proper subset satisfies any alternative, as far as the steps go.
+ * `counts` must have one.
+ */
+export const shrink = (classes: Classes, satisfying: Counts, steps: Steps): Counts => {
+  let current = satisfying;
+  // From the last class down, so that what remains tends to be the first people by id.
+  for (let own = current.length - 1; own >= 0; own--) {
+    while ((current[own] ?? 0) > 0 && steps.left > 0) {
+      const less = current.slice();
+      less[own] = (less[own] ?? 0) - 1;
+      const found = findSatisfying(classes, less, steps);
+      if (typeof found === 'string') break;
+      current = found;
+    }
+  }
+  return current;
+};
