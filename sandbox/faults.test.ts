@@ -226,6 +226,20 @@ describe('a caller', () => {
   });
 });
 
+describe('a partner that hangs', () => {
+  it('takes nothing from the others', async () => {
+    const { partners } = open({ timeoutMs: 1_000, resilience: { concurrency: 2, breakAfter: 100 } });
+    sandbox.faults.add({ partner: 'powers', kind: 'timeout' });
+    const hanging = Promise.allSettled([1, 2, 3, 4].map(() => partners.powers(joint, call)));
+    await vi.waitFor(() => expect(requests('powers')).toBe(2));
+    const registry = { company: joint.company, documents: ['90000000094'] };
+    const answers = await Promise.all([1, 2, 3].map(() => partners.registry(registry, call)));
+    expect(answers.map(({ value }) => value[0]?.accountAccess)).toEqual([true, true, true]);
+    expect(requests('powers')).toBe(2);
+    expect((await hanging).map(({ status }) => status)).toEqual(Array(4).fill('rejected'));
+  });
+});
+
 describe('what is cached', () => {
   it('parameters, domains and people: one request for many callers', async () => {
     const { partners } = open();

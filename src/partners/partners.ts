@@ -14,7 +14,7 @@ import { askPeople, healthPath as peopleHealth } from './people.ts';
 import { withPersonIds } from './person-ids.ts';
 import { askPowers, healthPath as powersHealth } from './powers.ts';
 import { askRegistry, healthPath as registryHealth } from './registry.ts';
-import type { ResilienceOptions } from './resilience.ts';
+import { defaultConcurrency, type ResilienceOptions } from './resilience.ts';
 import { PartnerUnavailable } from './unavailable.ts';
 
 // The front door: what other capabilities may use is named here, once.
@@ -78,72 +78,77 @@ const healthPaths: Record<PartnerName, string> = {
   notifications: notificationsHealth,
 };
 
-const openChannels = (deps: PartnersDeps, dispatcher: Agent, metrics: PartnerMetrics) => {
-  const open = (partner: PartnerName): Channel =>
-    openChannel(
-      {
-        partner,
-        baseUrl: deps.baseUrl.replace(/\/+$/, ''),
-        token: deps.token,
-        dispatcher,
-        healthPath: healthPaths[partner],
-        metrics,
-        onStateChange: (state) => {
-          deps.log[state === 'open' ? 'warn' : 'info']({ partner, state }, 'partner breaker changed');
-          deps.onStateChange?.(partner, state);
-        },
+type Line = Channel & { end(): Promise<void> };
+
+/** A channel with connections of its own: partners that hang must not take those of the others. */
+const openLine = (deps: PartnersDeps, metrics: PartnerMetrics, partner: PartnerName): Line => {
+  const dispatcher = new Agent({
+    connections: deps.resilience?.concurrency ?? defaultConcurrency,
+    // Idle connections are given up before common servers do so: a request never meets a closing one.
+    keepAliveTimeout: 4_000,
+    connectTimeout: deps.timeoutMs,
+    maxResponseSize: maxAnswerBytes,
+  });
+  const channel = openChannel(
+    {
+      partner,
+      baseUrl: deps.baseUrl.replace(/\/+$/, ''),
+      token: deps.token,
+      dispatcher,
+      healthPath: healthPaths[partner],
+      metrics,
+      onStateChange: (state) => {
+        deps.log[state === 'open' ? 'warn' : 'info']({ partner, state }, 'partner breaker changed');
+        deps.onStateChange?.(partner, state);
       },
-      { ...deps.resilience, timeoutMs: deps.timeoutMs },
-    );
-  return {
-    parameters: open('parameters'),
-    domains: open('domains'),
-    powers: open('powers'),
-    people: open('people'),
-    registry: open('registry'),
-    notifications: open('notifications'),
-  } satisfies Record<PartnerName, Channel>;
+    },
+    { ...deps.resilience, timeoutMs: deps.timeoutMs },
+  );
+  const end = (): Promise<void> => {
+    channel.close();
+    return dispatcher.destroy();
+  };
+  return { ...channel, end };
 };
 
 /** Opens the partners of a bank. Nothing is asked until the first call. */
 export const openPartners = (deps: PartnersDeps): OpenPartners => {
   const metrics = partnerMetrics(deps.metrics);
   const cache = openAnswerCache({ redisUrl: deps.redisUrl, metrics, log: deps.log });
-  // Idle connections are given up before common servers do so: a request never meets a closing one.
-  const dispatcher = new Agent({
-    connections: 128,
-    keepAliveTimeout: 4_000,
-    connectTimeout: deps.timeoutMs,
-    maxResponseSize: maxAnswerBytes,
-  });
-  const channels = openChannels(deps, dispatcher, metrics);
+  const lines = {
+    parameters: openLine(deps, metrics, 'parameters'),
+    domains: openLine(deps, metrics, 'domains'),
+    powers: openLine(deps, metrics, 'powers'),
+    people: openLine(deps, metrics, 'people'),
+    registry: openLine(deps, metrics, 'registry'),
+    notifications: openLine(deps, metrics, 'notifications'),
+  } satisfies Record<PartnerName, Line>;
   const days = localDays('America/Sao_Paulo');
 
   return {
     parameters: (areaId, call) =>
       cache.get(cacheRules.parameters, `parameters:${areaId}`, call, (shared) =>
-        askParameters(channels.parameters, areaId, shared),
+        askParameters(lines.parameters, areaId, shared),
       ),
     domains: (call) =>
-      cache.get(cacheRules.domains, 'domains', call, (shared) => askDomains(channels.domains, shared)),
-    powers: (input, call) => askPowers(channels.powers, days, input, call),
+      cache.get(cacheRules.domains, 'domains', call, (shared) => askDomains(lines.domains, shared)),
+    powers: (input, call) => askPowers(lines.powers, days, input, call),
     people: (documents, call) =>
       cache.get(cacheRules.people, `people:${keyOf(...documents.toSorted())}`, call, (shared) =>
-        askPeople(channels.people, documents, shared),
+        askPeople(lines.people, documents, shared),
       ),
-    registry: (input, call) => askRegistry(channels.registry, input, call),
-    notify: (input, call) => askNotification(channels.notifications, input, call),
+    registry: (input, call) => askRegistry(lines.registry, input, call),
+    notify: (input, call) => askNotification(lines.notifications, input, call),
     states: () => ({
-      parameters: channels.parameters.state(),
-      domains: channels.domains.state(),
-      powers: channels.powers.state(),
-      people: channels.people.state(),
-      registry: channels.registry.state(),
-      notifications: channels.notifications.state(),
+      parameters: lines.parameters.state(),
+      domains: lines.domains.state(),
+      powers: lines.powers.state(),
+      people: lines.people.state(),
+      registry: lines.registry.state(),
+      notifications: lines.notifications.state(),
     }),
     close: async () => {
-      for (const open of Object.values(channels)) open.close();
-      await dispatcher.destroy();
+      await Promise.all(Object.values(lines).map((line) => line.end()));
       await cache.close();
     },
   };
