@@ -89,6 +89,10 @@ describe('a statement', () => {
     "SELECT * FROM sqlite_scan('x', 'y')",
     // the engine itself
     'SELECT * FROM duckdb_settings()',
+    "CALL enable_logging(storage = 'file', storage_path = '/tmp/x')",
+    "SELECT * FROM enable_logging(storage = 'file', storage_path = '/tmp/x')",
+    'SELECT * FROM duckdb_logs()',
+    "SELECT write_log('x')",
     'SELECT * FROM duckdb_secrets()',
     'SELECT * FROM pragma_database_list()',
     "SELECT current_setting('temp_directory')",

@@ -6,6 +6,7 @@ import type { FileCache } from '../file-cache.ts';
 import { planFiles, type ScanPlan, scanLocations, scanSql } from '../scan.ts';
 import type { Schema } from '../schema.ts';
 import { type Lake, listTables, loadTable, type Table } from '../tables.ts';
+import { confineToFiles } from './duckdb-confinement.ts';
 import { exportProjection } from './duckdb-export.ts';
 import { findFilters, toPredicate } from './duckdb-filters.ts';
 import { lower, parseStatement, type Statement, type TableMention, toSql } from './duckdb-statement.ts';
@@ -74,7 +75,7 @@ export const openDuckDbEngine = ({
       run(options, async function* (connection, signal) {
         const prepared = await prepare({ lake, cache, connection, signal }, sql);
         try {
-          await confine(connection, prepared.files);
+          await confineToFiles(connection, prepared.files);
           signal.throwIfAborted();
           yield* batches(await connection.stream(prepared.sql), signal, options.maxRows);
         } finally {
@@ -86,7 +87,7 @@ export const openDuckDbEngine = ({
       const copying = run(options, async function* (connection, signal) {
         const prepared = await prepare({ lake, cache, connection, signal }, sql);
         try {
-          await confine(connection, [...prepared.files, target.file]);
+          await confineToFiles(connection, [...prepared.files, target.file]);
           signal.throwIfAborted();
           yield await copyOut(connection, prepared.sql, target);
         } finally {
@@ -210,13 +211,6 @@ const loadMentioned = async (lake: Lake, { namespace, table }: TableMention): Pr
   const hint =
     near.length > 0 ? `did you mean ${near.join(', ')}?` : 'the command `lastro tables` lists them';
   throw new QueryError(`expected a table of the lake, found none named ${wanted}; ${hint}`);
-};
-
-/** From here on DuckDB opens these files and no other, loads nothing, and keeps its limits. */
-const confine = async (connection: DuckDBConnection, files: readonly string[]): Promise<void> => {
-  await connection.run(`SET allowed_paths = [${files.map(quoteText).join(', ')}]`);
-  await connection.run('SET enable_external_access = false');
-  await connection.run('SET lock_configuration = true');
 };
 
 async function* batches(
