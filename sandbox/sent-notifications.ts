@@ -8,7 +8,7 @@ export type SentNotification = {
 
 export type SentNotifications = {
   /** Sends once a key. undefined: the key was used with another body. */
-  send(idempotencyKey: string, text: string): SentNotification | undefined;
+  send(idempotencyKey: string, text: string): { notificacao_id: string; requests: number } | undefined;
   list(): SentNotification[];
   count(): { messages: number; requests: number };
   reset(): void;
@@ -18,7 +18,7 @@ export type SentNotifications = {
 const mostKept = 500_000;
 
 export const createSentNotifications = (): SentNotifications => {
-  const sent = new Map<string, SentNotification & { text: string }>();
+  const sent = new Map<string, { notificacao_id: string; requests: number; text: string }>();
   let messages = 0;
   let requests = 0;
   return {
@@ -31,19 +31,19 @@ export const createSentNotifications = (): SentNotifications => {
         return known;
       }
       messages += 1;
-      const notification = {
-        notificacao_id: `ntf_${messages}`,
-        requests: 1,
-        idempotencyKey,
-        body: JSON.parse(text) as unknown,
-        text,
-      };
+      const notification = { notificacao_id: `ntf_${messages}`, requests: 1, text };
       sent.set(idempotencyKey, notification);
       const oldest = sent.size > mostKept ? sent.keys().next().value : undefined;
       if (oldest !== undefined) sent.delete(oldest);
       return notification;
     },
-    list: () => [...sent.values()].map(({ text: _, ...notification }) => notification),
+    list: () =>
+      [...sent].map(([idempotencyKey, { notificacao_id, requests: asked, text }]) => ({
+        notificacao_id,
+        requests: asked,
+        idempotencyKey,
+        body: JSON.parse(text) as unknown,
+      })),
     count: () => ({ messages, requests }),
     reset: () => {
       sent.clear();

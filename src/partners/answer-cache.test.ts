@@ -53,6 +53,31 @@ describe('the cache of answers', () => {
     );
   });
 
+  it('gives an expired answer where the partner is slow, and lets the load go on behind it', async () => {
+    const { cache, metrics } = open();
+    await cache.get(brief, 'k', call, async () => answerOf(1));
+    await delay(10);
+    let finish: (answer: Answer<unknown>) => void = () => {};
+    const slow = new Promise<Answer<unknown>>((resolve) => {
+      finish = resolve;
+    });
+    expect(await cache.get(brief, 'k', call, () => slow)).toMatchObject({ value: 1, fromCache: true });
+    expect(await metrics.metrics()).toContain('result="stale"} 1');
+    finish(answerOf(2));
+    await delay(10);
+    expect((await cache.get(long, 'k', call, down)).value).toBe(2);
+  });
+
+  it('survives a slow load that fails behind an expired answer', async () => {
+    const { cache } = open();
+    await cache.get(brief, 'k', call, async () => answerOf(1));
+    await delay(10);
+    const failing = () => delay(600).then(down);
+    expect((await cache.get(brief, 'k', call, failing)).value).toBe(1);
+    await delay(200);
+    expect((await cache.get(brief, 'k', call, down)).value).toBe(1);
+  });
+
   it('hands on the failure itself where it has nothing', async () => {
     const { cache } = open();
     const failure = await cache.get(long, 'k', call, down).catch((error: unknown) => error);
