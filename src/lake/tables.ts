@@ -1,12 +1,17 @@
+import { randomUUID } from 'node:crypto';
 import type { Tx } from '../platform/postgres.ts';
 import type { Store } from '../platform/store/store.ts';
-import type { Catalog, TableName } from './catalog/catalog.ts';
-import type { DataFile, LiveFile } from './data-file.ts';
-import type { TableMetadata } from './metadata.ts';
-import type { Predicate } from './predicate.ts';
-import type { Column, Schema } from './schema.ts';
-
-// INTERIM: the signatures that the front door will have; the bodies follow.
+import { type Catalog, formatTableName, parseTableName, type TableName } from './catalog/catalog.ts';
+import { type CurrentTable, commitTable, loadCurrent, TableNotFoundError, writeMetadata } from './commit.ts';
+import type { DataFile, LiveFile, PartitionValue } from './data-file.ts';
+import { evolveSchema, type SchemaChange } from './evolution.ts';
+import { mapLimited, readManifest, readManifestList } from './lake-files.ts';
+import { hasLiveFiles, liveFile, liveFiles, manifestsAtOnce } from './live-files.ts';
+import { ancestry, currentSnapshot, type Snapshot, snapshotById, type TableMetadata } from './metadata.ts';
+import type { Column } from './schema.ts';
+import { type FileToAdd, type Operation, stageFiles, TableConflictError, withSnapshot } from './snapshots.ts';
+import { newTableMetadata } from './table-definition.ts';
+import { sameValue, type Transform } from './transforms.ts';
 
 /** The lake: where files lie and where tables are registered. Made once at the entry and passed on. */
 export type Lake = {
@@ -24,63 +29,40 @@ export type Table = {
   readonly metadataLocation: string;
 };
 
-export declare const openLake: (deps: {
-  store: Store;
-  catalog: Catalog;
-  warehouse?: string;
-  clock?: () => Date;
-}) => Lake;
-export declare const listTables: (lake: Lake, namespace?: string) => Promise<TableName[]>;
-/** null when there is no such table. `tx` sees the transaction's own commits. */
-export declare const findTable: (lake: Lake, name: string, tx?: Tx) => Promise<Table | null>;
-/** @throws TableNotFoundError */
-export declare const loadTable: (lake: Lake, name: string, tx?: Tx) => Promise<Table>;
-
 /** `{ column: 'at', transform: 'day' }`, `{ column: 'id', transform: 'bucket[16]' }`, `{ column: 'area', transform: 'identity' }`. */
-export type Transform =
-  | 'identity'
-  | 'year'
-  | 'month'
-  | 'day'
-  | 'hour'
-  | `bucket[${number}]`
-  | `truncate[${number}]`
-  | 'void';
-export type PartitionBy = { readonly column: string; readonly transform: Transform; readonly name?: string };
+export type PartitionBy = {
+  readonly column: string;
+  readonly transform: Transform;
+  /** Default: the column, with `_day`, `_bucket`… behind it where the transform is not identity. */
+  readonly name?: string;
+};
+
 export type SortBy = {
   readonly column: string;
   readonly transform?: Transform;
   readonly direction?: 'asc' | 'desc';
   readonly nulls?: 'first' | 'last';
 };
+
 export type TableDefinition = {
   readonly columns: readonly Column[];
   readonly partitionBy?: readonly PartitionBy[];
   readonly sortBy?: readonly SortBy[];
   readonly properties?: Readonly<Record<string, string>>;
 };
-/** @throws TableExistsError */
-export declare const createTable: (
-  lake: Lake,
-  name: string,
-  definition: TableDefinition,
-  options?: { tx?: Tx },
-) => Promise<Table>;
-/** Removes the entry; the files stay until `purge` (or for whoever registers them again). */
-export declare const dropTable: (
-  lake: Lake,
-  name: string,
-  options?: { tx?: Tx; purge?: boolean },
-) => Promise<void>;
 
 export type CommitOptions = {
-  /** The caller's own id of this change: a second commit with the same id changes nothing and answers with the first. */
+  /**
+   * The caller's own id of this change: a second commit with the same id changes nothing and answers with the
+   * first, as long as its snapshot is kept (see `expireSnapshots`). Default: a new one.
+   */
   readonly commitId?: string;
   /** Joins the caller's transaction: the commit exists when, and only when, the transaction commits. */
   readonly tx?: Tx;
   /** Further keys of the snapshot summary, for example `lastro.run`. */
   readonly summary?: Readonly<Record<string, string>>;
 };
+
 export type Committed = {
   readonly snapshotId: string;
   readonly commitId: string;
@@ -88,38 +70,352 @@ export type Committed = {
   readonly already: boolean;
   readonly table: Table;
 };
-export declare const append: (
+
+export const openLake = (deps: {
+  store: Store;
+  catalog: Catalog;
+  warehouse?: string;
+  clock?: () => Date;
+}): Lake => ({
+  store: deps.store,
+  catalog: deps.catalog,
+  warehouse: deps.warehouse ?? `${deps.store.url}/warehouse`,
+  clock: deps.clock ?? (() => new Date()),
+});
+
+export const listTables = (lake: Lake, namespace?: string): Promise<TableName[]> =>
+  lake.catalog.list(namespace);
+
+const toTable = (name: TableName, { entry, metadata }: CurrentTable): Table => ({
+  name,
+  metadata,
+  metadataLocation: entry.metadataLocation,
+});
+
+/** null when there is no such table. `tx` sees the transaction's own commits. */
+export const findTable = async (lake: Lake, name: string, tx?: Tx): Promise<Table | null> => {
+  const parsed = parseTableName(name);
+  const current = await loadCurrent(lake, parsed, tx);
+  return current ? toTable(parsed, current) : null;
+};
+
+/** @throws TableNotFoundError */
+export const loadTable = async (lake: Lake, name: string, tx?: Tx): Promise<Table> => {
+  const table = await findTable(lake, name, tx);
+  if (!table) throw new TableNotFoundError(parseTableName(name));
+  return table;
+};
+
+export class TableExistsError extends Error {
+  constructor(name: TableName) {
+    super(`table ${formatTableName(name)} is already in the catalog`);
+    this.name = 'TableExistsError';
+  }
+}
+
+/**
+ * Makes an empty table in a folder of its own: the folder's name has a random part, so that a table which is
+ * dropped and made again never shares files with the old one.
+ * @throws TableExistsError
+ */
+export const createTable = async (
+  lake: Lake,
+  name: string,
+  definition: TableDefinition,
+  options: { tx?: Tx } = {},
+): Promise<Table> => {
+  const parsed = parseTableName(name);
+  if (await lake.catalog.load(parsed, options.tx)) throw new TableExistsError(parsed);
+  const folder = `${parsed.namespace}/${parsed.name}-${randomUUID().slice(0, 8)}`;
+  const metadata = newTableMetadata(definition, `${lake.warehouse}/${folder}`, lake.clock());
+  const metadataLocation = await writeMetadata(lake.store, 0, metadata);
+  if ((await lake.catalog.swap(parsed, { from: null, to: metadataLocation }, options.tx)) === 'conflict') {
+    // A repeated request finds its own entry: then the table is ours.
+    const now = await lake.catalog.load(parsed, options.tx);
+    if (now?.metadataLocation !== metadataLocation) throw new TableExistsError(parsed);
+  }
+  return { name: parsed, metadata, metadataLocation };
+};
+
+type Change = {
+  readonly operation: Operation;
+  readonly add: readonly FileToAdd[];
+  /** What leaves the table, decided anew for every attempt. @throws TableConflictError */
+  readonly remove: (metadata: TableMetadata) => Promise<ReadonlySet<string>>;
+};
+
+const commitChange = async (
+  lake: Lake,
+  name: string,
+  change: Change,
+  options: CommitOptions,
+): Promise<Committed> => {
+  const parsed = parseTableName(name);
+  const commitId = options.commitId ?? randomUUID();
+  const before = await loadTable(lake, name, options.tx);
+  const found = committedAs(before.metadata, commitId);
+  if (found) return { snapshotId: found['snapshot-id'], commitId, already: true, table: before };
+  const staged = await stageFiles(lake.store, before.metadata, change.add);
+  const done = await commitTable(lake, parsed, options.tx, async ({ metadata }) => {
+    if (committedAs(metadata, commitId)) return null;
+    const remove = await change.remove(metadata);
+    const { operation } = change;
+    return withSnapshot(lake, metadata, {
+      operation,
+      staged,
+      remove,
+      commitId,
+      summary: options.summary ?? {},
+    });
+  });
+  const snapshot = committedAs(done.metadata, commitId);
+  return {
+    snapshotId: snapshot?.['snapshot-id'] ?? staged.snapshotId,
+    commitId,
+    // Another process may have committed the same id between our look and our swap.
+    already: snapshot !== undefined && snapshot['snapshot-id'] !== staged.snapshotId,
+    table: toTable(parsed, done),
+  };
+};
+
+/** The snapshot of a commit, if the table's current state contains it (one that was rolled back may be done again). */
+const committedAs = (metadata: TableMetadata, commitId: string): Snapshot | undefined =>
+  ancestry(metadata, metadata['current-snapshot-id']).find(
+    (snapshot) => snapshot.summary['lastro.commit-id'] === commitId,
+  );
+
+const removeNothing = async (): Promise<ReadonlySet<string>> => new Set();
+
+/** Adds files. Always possible, whatever others commit meanwhile. */
+export const append = (
   lake: Lake,
   name: string,
   change: { add: readonly DataFile[] },
-  options?: CommitOptions,
-) => Promise<Committed>;
-/** Compaction: the same rows in other files. @throws TableConflictError when a removed file is no longer live or had rows deleted since `basis`. */
-export declare const replaceFiles: (
+  options: CommitOptions = {},
+): Promise<Committed> =>
+  commitChange(lake, name, { operation: 'append', add: change.add, remove: removeNothing }, options);
+
+export type Replacement = {
+  /** The table that the files to remove were read from. */
+  readonly basis: Table;
+  readonly remove: readonly LiveFile[];
+  readonly add: readonly DataFile[];
+};
+
+/**
+ * Compaction: the same rows in other files.
+ * @throws TableConflictError when a removed file is no longer live or had rows deleted since `basis`
+ */
+export const replaceFiles = (
   lake: Lake,
   name: string,
-  change: { basis: Table; remove: readonly LiveFile[]; add: readonly DataFile[] },
-  options?: CommitOptions,
-) => Promise<Committed>;
-/** Replaces all files of the partitions named. With `basis`: TableConflictError when they changed since. */
-export declare const overwritePartition: (
+  change: Replacement,
+  options: CommitOptions = {},
+): Promise<Committed> => rewrite(lake, name, 'replace', change, options);
+
+/**
+ * Replaces files by others with fewer or changed rows (deletion, correction).
+ * @throws TableConflictError as replaceFiles
+ */
+export const overwriteFiles = (
   lake: Lake,
   name: string,
-  change: { partitions: readonly (readonly unknown[])[]; add: readonly DataFile[]; basis?: Table },
-  options?: CommitOptions,
-) => Promise<Committed>;
-export declare const rollbackTo: (
+  change: Replacement,
+  options: CommitOptions = {},
+): Promise<Committed> =>
+  rewrite(lake, name, change.add.length === 0 ? 'delete' : 'overwrite', change, options);
+
+const rewrite = async (
   lake: Lake,
   name: string,
-  snapshotId: string,
-  options?: CommitOptions,
-) => Promise<Table>;
-/** Undoes one commit: removes the files it added and brings back those it removed. @throws TableConflictError when they are gone. */
-export declare const revertCommit: (
+  operation: Operation,
+  { basis, remove, add }: Replacement,
+  options: CommitOptions,
+): Promise<Committed> => {
+  const sequence = currentSnapshot(basis.metadata)?.['sequence-number'] ?? 0;
+  const paths = new Set(remove.map((file) => file.path));
+  // The rows are as old as the basis: a delete that another engine commits meanwhile must still apply to them.
+  const aged = add.map((file) => ({ ...file, dataSequenceNumber: sequence }));
+  const check = async (metadata: TableMetadata): Promise<ReadonlySet<string>> => {
+    await requireNoNewDeletes(lake.store, metadata, sequence);
+    return paths;
+  };
+  return commitChange(lake, name, { operation, add: aged, remove: check }, options);
+};
+
+/** Row deletes of other engines that came after `sequence` may name rows that were copied before. */
+const requireNoNewDeletes = async (
+  store: Store,
+  metadata: TableMetadata,
+  sequence: number,
+): Promise<void> => {
+  const snapshot = currentSnapshot(metadata);
+  const manifests = snapshot ? await readManifestList(store, snapshot) : [];
+  if (manifests.some(({ content, sequenceNumber }) => content === 'deletes' && sequenceNumber > sequence)) {
+    throw new TableConflictError(`rows of ${metadata.location} were deleted while its files were rewritten`);
+  }
+};
+
+/**
+ * Replaces all files of the partitions named, given as raw values in the order of the default spec. With `basis`
+ * it refuses when these partitions changed since: for new content that was computed from the old.
+ * @throws TableConflictError
+ */
+export const overwritePartition = async (
+  lake: Lake,
+  name: string,
+  change: {
+    partitions: readonly (readonly PartitionValue[])[];
+    add: readonly DataFile[];
+    basis?: Table;
+  },
+  options: CommitOptions = {},
+): Promise<Committed> => {
+  const isNamed = (file: DataFile): boolean =>
+    change.partitions.some(
+      (partition) =>
+        partition.length === file.partition.length &&
+        partition.every((value, at) => sameValue(value, file.partition[at] ?? null)),
+    );
+  const stray = change.add.find((file) => !isNamed(file));
+  if (stray)
+    throw new Error(`${stray.path} is of partition ${stray.partition.join('/')}, which is not overwritten`);
+  const pathsIn = async (metadata: TableMetadata): Promise<Set<string>> => {
+    const files = await liveFiles(
+      lake.store,
+      metadata,
+      currentSnapshot(metadata),
+      ({ content }) => content === 'data',
+    );
+    const other = files.find((file) => file.specId !== metadata['default-spec-id']);
+    if (other) {
+      throw new Error(
+        `${other.path} has an older partitioning, so its rows cannot be told apart by partition; compact the table first`,
+      );
+    }
+    return new Set(files.filter(isNamed).map((file) => file.path));
+  };
+  const basis = change.basis ? await pathsIn(change.basis.metadata) : undefined;
+  const remove = async (metadata: TableMetadata): Promise<ReadonlySet<string>> => {
+    const paths = await pathsIn(metadata);
+    if (basis && (paths.size !== basis.size || [...paths].some((path) => !basis.has(path)))) {
+      throw new TableConflictError(`the partitions of ${name} that are overwritten have changed`);
+    }
+    return paths;
+  };
+  return commitChange(lake, name, { operation: 'overwrite', add: change.add, remove }, options);
+};
+
+/**
+ * Undoes one commit, wherever it lies in the history: the files it added leave, those it removed come back.
+ * Later commits stay. Undoing twice changes nothing.
+ * @throws TableConflictError when its files were rewritten since, or the files it removed may be gone (expired)
+ */
+export const revertCommit = async (
   lake: Lake,
   name: string,
   commitId: string,
-  options?: CommitOptions,
-) => Promise<Committed>;
+  options: CommitOptions = {},
+): Promise<Committed> => {
+  const { metadata } = await loadTable(lake, name, options.tx);
+  const snapshot = committedAs(metadata, commitId);
+  if (!snapshot)
+    throw new Error(`${name} has no snapshot of commit ${commitId}; it never was, or has expired`);
+  const manifests = (await readManifestList(lake.store, snapshot)).filter(
+    (manifest) => manifest.content === 'data' && manifest.addedSnapshotId === snapshot['snapshot-id'],
+  );
+  const entries = (
+    await mapLimited(manifests, manifestsAtOnce, (manifest) => readManifest(lake.store, metadata, manifest))
+  )
+    .flat()
+    .filter((entry) => entry.snapshotId === snapshot['snapshot-id']);
+  const added = new Set(entries.filter((entry) => entry.status === 'added').map((entry) => entry.file.path));
+  const back = entries
+    .filter((entry) => entry.status === 'deleted')
+    .map((entry) => ({
+      ...liveFile(entry),
+      dataSequenceNumber: entry.sequenceNumber,
+    }));
+  const parent = snapshot['parent-snapshot-id'];
+  const remove = async (current: TableMetadata): Promise<ReadonlySet<string>> => {
+    // Only a kept snapshot keeps its files: without the parent, those that would come back may be deleted already.
+    if (back.length > 0 && !current.snapshots.some((kept) => kept['snapshot-id'] === parent)) {
+      throw new TableConflictError(`the state of ${name} before commit ${commitId} has expired`);
+    }
+    return added;
+  };
+  const change: Change = { operation: 'overwrite', add: back, remove };
+  return commitChange(lake, name, change, { commitId: `revert:${commitId}`, ...options });
+};
 
-export type { LiveFile, Predicate, Schema };
+type PlainCommit = Pick<CommitOptions, 'tx'>;
+
+const commitMetadata = async (
+  lake: Lake,
+  name: string,
+  { tx }: PlainCommit,
+  build: (metadata: TableMetadata) => TableMetadata | null,
+): Promise<Table> => {
+  const parsed = parseTableName(name);
+  return toTable(parsed, await commitTable(lake, parsed, tx, async ({ metadata }) => build(metadata)));
+};
+
+/** Changes the columns, all changes in one commit. @throws Error as `evolveSchema` */
+export const changeSchema = (
+  lake: Lake,
+  name: string,
+  changes: readonly SchemaChange[],
+  options: PlainCommit = {},
+): Promise<Table> => commitMetadata(lake, name, options, (metadata) => evolveSchema(metadata, changes));
+
+/** Sets table properties; null removes one. */
+export const setProperties = (
+  lake: Lake,
+  name: string,
+  properties: Readonly<Record<string, string | null>>,
+  options: PlainCommit = {},
+): Promise<Table> =>
+  commitMetadata(lake, name, options, (metadata) => {
+    const merged = Object.entries({ ...metadata.properties, ...properties });
+    return {
+      ...metadata,
+      properties: Object.fromEntries(
+        merged.flatMap(([key, value]) => (value === null ? [] : [[key, value]])),
+      ),
+    };
+  });
+
+/**
+ * Makes an earlier snapshot of the current line the current one again; later ones stay for time travel until they expire.
+ * @throws Error for a snapshot that is not an ancestor of the current one
+ */
+export const rollbackTo = (
+  lake: Lake,
+  name: string,
+  snapshotId: string,
+  options: PlainCommit = {},
+): Promise<Table> =>
+  commitMetadata(lake, name, options, (metadata) => {
+    if (metadata['current-snapshot-id'] === snapshotId) return null;
+    snapshotById(metadata, snapshotId);
+    if (
+      !ancestry(metadata, metadata['current-snapshot-id']).some((line) => line['snapshot-id'] === snapshotId)
+    ) {
+      throw new Error(`snapshot ${snapshotId} is not an ancestor of the current one of ${name}`);
+    }
+    const now = Math.max(lake.clock().getTime(), metadata['last-updated-ms']);
+    return {
+      ...metadata,
+      'last-updated-ms': now,
+      'current-snapshot-id': snapshotId,
+      'snapshot-log': [...metadata['snapshot-log'], { 'snapshot-id': snapshotId, 'timestamp-ms': now }],
+      refs: {
+        ...metadata.refs,
+        main: { ...metadata.refs['main'], 'snapshot-id': snapshotId, type: 'branch' },
+      },
+    };
+  });
+
+/** The files of a table's current snapshot. */
+export const tableFiles = (lake: Lake, table: Table): Promise<LiveFile[]> =>
+  liveFiles(lake.store, table.metadata, currentSnapshot(table.metadata), hasLiveFiles);

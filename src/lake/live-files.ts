@@ -1,0 +1,35 @@
+import type { Store } from '../platform/store/store.ts';
+import type { LiveFile } from './data-file.ts';
+import { mapLimited, readManifest, readManifestList } from './lake-files.ts';
+import type { ManifestEntry, ManifestFile } from './manifests.ts';
+import type { Snapshot, TableMetadata } from './metadata.ts';
+
+/** Manifests read at once: enough to hide S3's latency, few enough to bound memory. */
+export const manifestsAtOnce = 8;
+
+export const liveFile = (entry: ManifestEntry): LiveFile => ({
+  ...entry.file,
+  sequenceNumber: entry.sequenceNumber,
+  fileSequenceNumber: entry.fileSequenceNumber,
+  snapshotId: entry.snapshotId,
+});
+
+export const hasLiveFiles = (manifest: ManifestFile): boolean =>
+  manifest.addedFiles + manifest.existingFiles > 0;
+
+/** The data and delete files of a snapshot, from the manifests that `wanted` lets through. */
+export const liveFiles = async (
+  store: Store,
+  metadata: TableMetadata,
+  snapshot: Snapshot | null,
+  wanted: (manifest: ManifestFile) => boolean = () => true,
+): Promise<LiveFile[]> => {
+  if (!snapshot) return [];
+  const manifests = (await readManifestList(store, snapshot)).filter(
+    (manifest) => hasLiveFiles(manifest) && wanted(manifest),
+  );
+  const entries = await mapLimited(manifests, manifestsAtOnce, (manifest) =>
+    readManifest(store, metadata, manifest),
+  );
+  return entries.flat().flatMap((entry) => (entry.status === 'deleted' ? [] : [liveFile(entry)]));
+};
