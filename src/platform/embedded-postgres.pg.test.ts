@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { UserError } from './cli.ts';
 import type { EmbeddedPostgres } from './embedded-postgres.ts';
 import { startEmbeddedPostgres } from './embedded-postgres.ts';
@@ -16,8 +16,10 @@ import { findPostgresBinaries } from './postgres-binaries.ts';
 import { boundLog, cluster, findServer } from './postgres-cluster.ts';
 
 const run = promisify(execFile);
-const isRoot = process.getuid?.() === 0;
 const holder = fileURLToPath(new URL('../../test/services/hold-postgres.ts', import.meta.url));
+
+// Each test starts servers, and a machine may be busy.
+vi.setConfig({ testTimeout: 90_000 });
 
 let folder: string;
 let home: string;
@@ -219,8 +221,6 @@ describe('what a start may find', () => {
     await chmod(home, 0o711);
     await chmod(folder, 0o711);
     expect(await query((await start()).url, 'SELECT 1 AS n')).toEqual([{ n: 1 }]);
-    const { uid } = await stat(join(home, 'postgres', 'data', 'PG_VERSION'));
-    expect(uid).toBe(isRoot ? 65_534 : process.getuid?.());
   });
 
   it('is a plain message, not a stack trace', async () => {

@@ -39,12 +39,14 @@ const waysOutOfRoot: Launcher[] = [
   },
   {
     // Where containers forbid user namespaces (Docker's default): nobody, with the one capability to enter
-    // folders that belong to others.
+    // folders that belong to others. Without `no_setuid_fixup` access(2), by which PostgreSQL looks for its
+    // own files, would not count the capability.
     name: 'nobody with dac_override',
     owner: nobody,
     wrap: (file, args) => ({
       file: 'setpriv',
       args: [
+        '--securebits=+no_setuid_fixup',
         `--reuid=${nobody.uid}`,
         `--regid=${nobody.gid}`,
         '--clear-groups',
@@ -113,7 +115,7 @@ const makeLibraryLinks = async (root: string): Promise<void> => {
 
 /**
  * Chooses how to start PostgreSQL so that it can enter `folder`, and gives `folder` and what is in it to the
- * user it will run as. Each way is tried for real: enter the folder, run `postgres -V`.
+ * user it will run as. Each way is tried for real: enter the folder, and have initdb find all its own files.
  * @throws UserError naming what failed where no way works.
  */
 export const chooseLauncher = async (binaries: PostgresBinaries, folder: string): Promise<Launcher> => {

@@ -12,7 +12,7 @@ import { parseConfig } from '../../src/platform/config.ts';
 import { type LastroProcess, npmStart, processesNaming } from '../services/lastro-process.ts';
 
 // A killed run's order is taken over after up to 20 s, and each test starts the whole product once or twice.
-vi.setConfig({ testTimeout: 90_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 let folder: string;
 let home: string;
