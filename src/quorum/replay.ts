@@ -1,10 +1,12 @@
 import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { Group, Person, QuorumInput, Rule, Verdict, VerdictReason, Violation } from './contract.ts';
-import { parseInput } from './input.ts';
+import { type ParsedInput, parseInput } from './input.ts';
+import { checkReferences } from './input-references.ts';
 import { readJsonText } from './json-text.ts';
 import { namesIn } from './named-ids.ts';
-import { decide } from './quorum.ts';
+import { prepare } from './prepare.ts';
+import { type Decision, decidePrepared } from './quorum.ts';
 
 /** What is changed in every case: its rules, all of them, and its groups, all of them, where they are given. */
 export type Change = { rules: Rule[]; groups?: Group[] };
@@ -87,19 +89,25 @@ const strangerIn = (id: string): Person => ({
   reservations: [{ kind: 'other', text: 'the stored case has no facts about this person' }],
 });
 
+/** The case under the change, or why the change does not fit it. */
 const changedInput = (
   input: QuorumInput,
   { rules, groups }: Change,
   named: readonly string[],
-): QuorumInput => {
+): ParsedInput => {
   const known = new Set(input.people.map(({ id }) => id));
   const strangers = named.filter((id) => !known.has(id)).map(strangerIn);
-  return {
+  const changed = {
     ...input,
     rules,
     groups: groups ?? input.groups,
-    people: strangers.length === 0 ? input.people : [...input.people, ...strangers],
+    people: [...input.people, ...strangers],
   };
+  if (strangers.length > 0) return parseInput(changed);
+  // Case and change were each read in full; what can still be wrong is what one says of the other.
+  const violations: Violation[] = [];
+  checkReferences(changed, violations);
+  return violations.length > 0 ? { ok: false, violations } : { ok: true, input: changed };
 };
 
 const effectOf = (before: Verdict, after: Verdict): 'gained' | 'lost' | 'other' | 'same' => {
@@ -116,16 +124,17 @@ export const caseReplayer = (change: Change): ((index: number, one: ReplayCase) 
     if (!stored.ok) return { index, error: { violations: stored.violations } };
     const { context } = stored.input;
     const about = context === undefined ? {} : { context };
-    const changed = parseInput(changedInput(stored.input, change, named));
+    const changed = changedInput(stored.input, change, named);
     if (!changed.ok) return { index, error: { violations: changed.violations }, ...about };
-    const before = previousVerdict ?? decide(withOneCoalition(stored.input)).verdict;
-    const { verdict: after, reasons } = decide(withOneCoalition(changed.input));
+    const before = previousVerdict ?? verdictOf(stored.input).verdict;
+    const { verdict: after, reasons } = verdictOf(changed.input);
     return { index, before, after, effect: effectOf(before, after), reasons, ...about };
   };
 };
 
-/** Only verdicts are compared, and listing coalitions is most of the work. */
-const withOneCoalition = ({ signed: _, ...input }: QuorumInput): QuorumInput => ({ ...input, limit: 1 });
+/** Only verdicts are compared: hashing the input and listing coalitions would be most of the work. */
+const verdictOf = ({ signed: _, ...input }: QuorumInput): Pick<Decision, 'verdict' | 'reasons'> =>
+  decidePrepared(prepare({ ...input, limit: 1 }));
 
 export type ReplayOptions = {
   /** 1 decides in this thread. */
