@@ -110,7 +110,8 @@ CREATE TABLE consolidate_feedback (
   topic           text NOT NULL,
   key             text NOT NULL,
   schema          text NOT NULL,
-  body            jsonb NOT NULL,
+  -- As text: what is sent has every digit of its numbers.
+  body            json NOT NULL,
   state           text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'sent', 'dead')),
   attempts        integer NOT NULL DEFAULT 0,
   next_attempt_at timestamptz NOT NULL DEFAULT clock_timestamp(),

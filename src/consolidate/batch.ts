@@ -4,12 +4,12 @@ import type { FileCache } from '../lake/file-cache.ts';
 import { append, type Lake, type Table } from '../lake/tables.ts';
 import { assertFence } from '../platform/leases.ts';
 import type { Db, Tx } from '../platform/postgres.ts';
-import { queueFeedback } from './feedback-queue.ts';
+import { batchMessage, queueFeedback } from './feedback-queue.ts';
 import { findOverlaps } from './offsets.ts';
 import type { Batch } from './plan.ts';
 import type { BatchReading } from './read.ts';
 import { fileStates } from './read-worker.ts';
-import type { NewRun } from './runs.ts';
+import { batchCommitId, type NewRun } from './runs.ts';
 import { quarantineTable } from './tables.ts';
 import { batchOffsets, loadOffsets, storeOffsets, storeTaken, type TopicOffsets } from './taken.ts';
 import { type BatchFacts, type EventsWritten, writeEvents, writeQuarantine } from './write.ts';
@@ -72,7 +72,8 @@ export type BatchCounts = {
 
 export const countBatch = ({ batch, reading, events, quarantine }: WrittenBatch): BatchCounts => {
   const { states } = reading;
-  const inState = (state: number): number => states.reduce((count, each) => count + (each === state ? 1 : 0), 0);
+  const inState = (state: number): number =>
+    states.reduce((count, each) => count + (each === state ? 1 : 0), 0);
   const rewritten = batch.files.reduce(
     (count, { knownHashes }, index) =>
       count + (knownHashes.length > 0 && states[index] === fileStates.taken ? 1 : 0),
@@ -90,7 +91,10 @@ export const countBatch = ({ batch, reading, events, quarantine }: WrittenBatch)
     duplicates: events.duplicates,
     conflicts: events.conflicts,
     reasons: reading.reasons,
-    bytesIn: batch.files.reduce((sum, { size }, index) => sum + (states[index] === fileStates.taken ? size : 0), 0),
+    bytesIn: batch.files.reduce(
+      (sum, { size }, index) => sum + (states[index] === fileStates.taken ? size : 0),
+      0,
+    ),
     bytesOut: added.reduce((sum, { bytes }) => sum + bytes, 0),
     dataFiles: added.length,
   };
@@ -104,9 +108,6 @@ export type CommitBatch = {
   readonly domains: readonly string[];
   readonly feedbackTopic?: string | undefined;
 };
-
-/** The id under which a batch's snapshots are found in the lake. */
-export const batchCommitId = (runId: string, index: number): string => `${runId}-${index}`;
 
 /**
  * The commit point of a batch: rows, quarantine, the index of taken objects, offsets, books, what the domains
@@ -155,34 +156,9 @@ export const commitBatch = async (
   );
   if (counts.rows > 0 && domains.length > 0) await noteDomainChange(tx, run, domains);
   if (feedbackTopic !== undefined && counts.documents > 0) {
-    await queueFeedback(tx, {
-      id: commitId,
-      runId: run.runId,
-      topic: feedbackTopic,
-      key: run.table,
-      schema: 'batch',
-      body: {
-        type: 'consolidate.batch_committed',
-        id: commitId,
-        runId: run.runId,
-        batch: index,
-        table: run.table,
-        source: run.source,
-        at: run.at.toISOString(),
-        documents: counts.documents,
-        rows: counts.rows,
-        duplicates: counts.duplicates,
-        conflicts: counts.conflicts,
-        bytesIn: counts.bytesIn,
-        bytesOut: counts.bytesOut,
-        snapshotId,
-        quarantine: {
-          documents: counts.quarantined,
-          reasons: { ...counts.reasons },
-          snapshotId: quarantine?.snapshotId ?? null,
-        },
-      },
-    });
+    const quarantineSnapshotId = quarantine?.snapshotId ?? null;
+    const told = { ...counts, snapshotId, quarantineSnapshotId };
+    await queueFeedback(tx, batchMessage(feedbackTopic, run, index, told));
   }
   return { counts, snapshotId };
 };

@@ -9,6 +9,7 @@ import type { Domain } from './domain-models.ts';
 import { refreshDomains } from './domains.ts';
 import { type Limits, watchLimits } from './limits.ts';
 import { findGaps } from './offsets.ts';
+import { partitionColumns } from './partition.ts';
 import { type Batch, type Plan, planConsolidation } from './plan.ts';
 import type { BatchReading } from './read.ts';
 import { failRun, finishRun, leaseName, leaseTtlMs, type NewRun, type Summary, startRun } from './runs.ts';
@@ -18,10 +19,16 @@ import { loadOffsets, loadTaken } from './taken.ts';
 import { openWorkroom, type Workroom } from './workroom.ts';
 
 /** Where a test may stop the run: each is a state of the world that a crash can leave behind. */
-export type FaultPoint = 'after-read' | 'after-parquet' | 'before-commit' | 'after-commit' | 'before-feedback';
+export type FaultPoint =
+  | 'after-read'
+  | 'after-parquet'
+  | 'before-commit'
+  | 'after-commit'
+  | 'before-feedback';
 
 /** What a run tells while it works. */
 export type Report = {
+  readonly started?: (runId: string) => void;
   readonly planned?: (plan: Plan) => void;
   /** Files and bytes that were read since the last call. */
   readonly progress?: (files: number, bytes: number) => void;
@@ -96,6 +103,7 @@ const runUnderLease = async (
   const { table, source } = request;
   const run: NewRun = { runId: newId('run', at), table, kind: 'consolidate', source: source.url, fence, at };
   const interval = await transaction(deps.pool, (tx) => startRun(tx, run));
+  deps.report?.started?.(run.runId);
   let room: Workroom | undefined;
   try {
     room = await openWorkroom(deps, { table, source });
@@ -143,14 +151,6 @@ const makePlan = async (
     batchFiles: limits.batchFiles,
     ...(wait ? { wait: { ...wait, now: clock() } } : {}),
   });
-};
-
-const partitionColumns = ({ metadata }: Table): string[] => {
-  const spec = metadata['partition-specs'].find((each) => each['spec-id'] === metadata['default-spec-id']);
-  const schema = metadata.schemas.find((each) => each['schema-id'] === metadata['current-schema-id']);
-  return (spec?.fields ?? []).flatMap(
-    (field) => schema?.fields.find(({ id }) => id === field['source-id'])?.name ?? [],
-  );
 };
 
 const runBatches = async (
@@ -239,7 +239,15 @@ const openBooks = (plan: Plan, snapshotBefore: string | null) => {
   return {
     add: (counts: BatchCounts, snapshotId: string | null): void => {
       total.skipped += counts.unchanged;
-      for (const name of ['documents', 'rows', 'quarantined', 'duplicates', 'bytesIn', 'bytesOut', 'dataFiles'] as const) {
+      for (const name of [
+        'documents',
+        'rows',
+        'quarantined',
+        'duplicates',
+        'bytesIn',
+        'bytesOut',
+        'dataFiles',
+      ] as const) {
         total[name] += counts[name];
       }
       total.snapshotId = snapshotId ?? total.snapshotId;
@@ -255,7 +263,11 @@ const openBooks = (plan: Plan, snapshotBefore: string | null) => {
   };
 };
 
-const tellOddities = ({ report }: ConsolidateDeps, reading: BatchReading, counts: BatchCounts | undefined): void => {
+const tellOddities = (
+  { report }: ConsolidateDeps,
+  reading: BatchReading,
+  counts: BatchCounts | undefined,
+): void => {
   const notice = report?.notice;
   if (!notice || !counts) return;
   for (const { file, message } of reading.unread.slice(0, 20)) {
@@ -263,9 +275,13 @@ const tellOddities = ({ report }: ConsolidateDeps, reading: BatchReading, counts
   }
   if (counts.unread > 20) notice(`${counts.unread - 20} more files were left for the next run`);
   if (counts.rewritten > 0) {
-    notice(`${counts.rewritten} files were written again with other content since they were taken: taken again`);
+    notice(
+      `${counts.rewritten} files were written again with other content since they were taken: taken again`,
+    );
   }
   if (counts.conflicts > 0) {
-    notice(`${counts.conflicts} documents have the Kafka offset of another document with other content: all are kept`);
+    notice(
+      `${counts.conflicts} documents have the Kafka offset of another document with other content: all are kept`,
+    );
   }
 };

@@ -50,7 +50,10 @@ const stripEnd = (sql: string): string => sql.trim().replace(/;+\s*$/, '');
 export const parseDomain = (file: string, text: string, schema?: object): Domain => {
   const name = basename(file, '.sql');
   if (!/^[a-z][a-z0-9_]*$/.test(name)) {
-    throw wrong(file, 'expected a file name of lower-case letters, digits and _, as the table will be named so');
+    throw wrong(
+      file,
+      'expected a file name of lower-case letters, digits and _, as the table will be named so',
+    );
   }
   const settings = new Map<string, string>();
   const tests: { name: string; sql: string }[] = [];
@@ -67,7 +70,8 @@ export const parseDomain = (file: string, text: string, schema?: object): Domain
     .split(',')
     .map((column) => column.trim())
     .filter((column) => column !== '');
-  if (key.length === 0) throw wrong(file, 'expected a line `-- key: column, …` with the columns that identify a row');
+  if (key.length === 0)
+    throw wrong(file, 'expected a line `-- key: column, …` with the columns that identify a row');
   const feedback = settings.get('feedback') ?? 'none';
   if (!['none', 'changes'].includes(feedback)) {
     throw wrong(file, `expected \`-- feedback: changes\` or none, found ${JSON.stringify(feedback)}`);
@@ -95,7 +99,9 @@ export const loadDomains = async (folder: string): Promise<Domain[]> => {
   for (const name of names.filter((each) => each.endsWith('.sql')).sort()) {
     const file = join(folder, name);
     const schemaFile = name.replace(/\.sql$/, '.schema.json');
-    domains.push(parseDomain(file, await readFile(file, 'utf8'), await readSchema(folder, names, schemaFile)));
+    domains.push(
+      parseDomain(file, await readFile(file, 'utf8'), await readSchema(folder, names, schemaFile)),
+    );
   }
   return domains;
 };

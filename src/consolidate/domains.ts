@@ -3,10 +3,18 @@ import type { Pool } from 'pg';
 import { writeDataFiles } from '../lake/data-writer.ts';
 import { allRows, type DuckSession, quoteName, quoteText, type RowObject } from '../lake/duckdb-session.ts';
 import type { FileCache } from '../lake/file-cache.ts';
+import { currentSchema } from '../lake/metadata.ts';
 import type { Predicate } from '../lake/predicate.ts';
 import { planFiles, scanLocations, scanSql } from '../lake/scan.ts';
 import type { PrimitiveType } from '../lake/schema.ts';
-import { createTable, findTable, type Lake, overwritePartition, type Table } from '../lake/tables.ts';
+import {
+  changeSchema,
+  createTable,
+  findTable,
+  type Lake,
+  overwritePartition,
+  type Table,
+} from '../lake/tables.ts';
 import { assertFence } from '../platform/leases.ts';
 import { type Db, type Tx, transaction } from '../platform/postgres.ts';
 import type { Domain } from './domain-models.ts';
@@ -134,9 +142,11 @@ const columnType = (domain: string, name: string, type: string): PrimitiveType =
   if (decimal) return `decimal(${decimal[1]},${decimal[2]})`;
   const known = iceberg[type];
   if (known) return known;
-  throw new DomainError(domain, `column ${name} is of type ${type}; cast it to a plain type, or to JSON to keep it whole`);
+  throw new DomainError(
+    domain,
+    `column ${name} is of type ${type}; cast it to a plain type, or to JSON to keep it whole`,
+  );
 };
-
 
 const dayFilter = (days: readonly string[]): Predicate => {
   const [first, last] = [days[0], days.at(-1)];
@@ -166,7 +176,8 @@ export const prepareDomain = async (
   const table = await findTable(lake, name);
   const previous = table && (await planFiles(lake, table));
   const held = await files.hold([...scanLocations(scan), ...(previous ? scanLocations(previous) : [])]);
-  const inDays = wanted.length === 0 ? 'true' : `day IN (${wanted.map((each) => `DATE ${quoteText(each)}`).join(', ')})`;
+  const inDays =
+    wanted.length === 0 ? 'true' : `day IN (${wanted.map((each) => `DATE ${quoteText(each)}`).join(', ')})`;
   const notRun = exceptRun === undefined ? 'true' : `run_id <> ${quoteText(exceptRun)}`;
   try {
     await connection.run(
@@ -177,7 +188,9 @@ export const prepareDomain = async (
     await runModel(connection, domain);
     const columns = await resultColumns(connection, domain);
     await checkResult(connection, domain);
-    const before = previous ? `SELECT * FROM ${scanSql(previous, held.localPath)} WHERE ${inDays}` : undefined;
+    const before = previous
+      ? `SELECT * FROM ${scanSql(previous, held.localPath)} WHERE ${inDays}`
+      : undefined;
     const found = await allRows(
       connection,
       `SELECT DISTINCT day::VARCHAR AS day FROM (SELECT day FROM result ${before ? `UNION ALL SELECT day FROM (${before})` : ''}) ORDER BY day`,
@@ -194,9 +207,13 @@ type Connection = DuckSession['connection'];
 
 const runModel = async (connection: Connection, domain: Domain): Promise<void> => {
   try {
-    await connection.run(`CREATE OR REPLACE TEMP TABLE result AS ${domain.sql}`);
+    // Not a temporary table: the lake writes it over a connection of its own.
+    await connection.run(`CREATE OR REPLACE TABLE result AS ${domain.sql}`);
   } catch (error) {
-    throw new DomainError(domain.name, `its model failed: ${error instanceof Error ? error.message : String(error)}`);
+    throw new DomainError(
+      domain.name,
+      `its model failed: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
 };
 
@@ -207,10 +224,14 @@ const resultColumns = async (connection: Connection, domain: Domain): Promise<Pr
     return { name, type: columnType(domain.name, name, String(row['column_type'])) };
   });
   if (columns.find(({ name }) => name === 'day')?.type !== 'date') {
-    throw new DomainError(domain.name, 'expected the column `day` (a date) in its result: select it from events');
+    throw new DomainError(
+      domain.name,
+      'expected the column `day` (a date) in its result: select it from events',
+    );
   }
   const missing = domain.key.filter((key) => !columns.some(({ name }) => name === key));
-  if (missing.length > 0) throw new DomainError(domain.name, `its key ${missing.join(', ')} is not in its result`);
+  if (missing.length > 0)
+    throw new DomainError(domain.name, `its key ${missing.join(', ')} is not in its result`);
   return columns;
 };
 
@@ -221,14 +242,19 @@ const checkResult = async (connection: Connection, domain: Domain): Promise<void
   const shown = (row: RowObject): string => JSON.stringify(row).slice(0, 400);
   const empty = await first(`SELECT ${key} FROM result WHERE ${anyNull} LIMIT 1`);
   if (empty) throw new DomainError(domain.name, `its key is null in a row: ${shown(empty)}`);
-  const twice = await first(`SELECT ${key}, count(*)::INTEGER AS rows FROM result GROUP BY ALL HAVING count(*) > 1 LIMIT 1`);
+  const twice = await first(
+    `SELECT ${key}, count(*)::INTEGER AS rows FROM result GROUP BY ALL HAVING count(*) > 1 LIMIT 1`,
+  );
   if (twice) throw new DomainError(domain.name, `its key is not unique: ${shown(twice)}`);
   for (const test of domain.tests) {
     let row: RowObject | undefined;
     try {
       row = await first(`SELECT * FROM (${test.sql}) LIMIT 1`);
     } catch (error) {
-      throw new DomainError(domain.name, `test "${test.name}" failed to run: ${error instanceof Error ? error.message : String(error)}`);
+      throw new DomainError(
+        domain.name,
+        `test "${test.name}" failed to run: ${error instanceof Error ? error.message : String(error)}`,
+      );
     }
     if (row) throw new DomainError(domain.name, `test "${test.name}" found a row: ${shown(row)}`);
   }
@@ -252,25 +278,31 @@ const changedRecords = async (
   return rows.map((row) => ({ key: String(row['key']), record: String(row['record']) }));
 };
 
-/** Writes the prepared result and replaces its days, within the caller's transaction. */
+/**
+ * Writes the prepared result and replaces its days, within the caller's transaction. `changeId` (the run's, unless
+ * given) makes the ids of the commit and of its messages.
+ */
 export const commitDomain = async (
   deps: DomainDeps,
   tx: Tx,
-  run: Pick<NewRun, 'runId' | 'table'>,
+  run: Pick<NewRun, 'runId' | 'table'> & { readonly changeId?: string },
   domain: Domain,
   { name, days, columns, table: found, changes }: PreparedDomain,
 ): Promise<void> => {
   const { lake, session } = deps;
+  const { changeId = run.runId } = run;
   const definition = { columns, partitionBy: [{ column: 'day', transform: 'identity' as const }] };
-  const table = found ?? (await createTable(lake, name, definition, { tx }));
-  const add = await writeDataFiles({ lake, session }, table, 'SELECT * FROM result');
+  const table = found
+    ? await addColumns(lake, tx, domain, found, { name, columns })
+    : await createTable(lake, name, definition, { tx });
+  const add = await writeDataFiles({ lake, session }, table, 'result');
   const partitions = days.map((each) => [Math.floor(Date.parse(`${each}T00:00:00Z`) / 86_400_000)]);
   if (partitions.length > 0) {
     await overwritePartition(
       lake,
       name,
       { partitions, add },
-      { tx, commitId: `${run.runId}-${domain.name}`, summary: { 'lastro.run': run.runId } },
+      { tx, commitId: `${changeId}-${domain.name}`, summary: { 'lastro.run': run.runId } },
     );
   }
   await tx.query(
@@ -281,20 +313,58 @@ export const commitDomain = async (
   const { feedbackTopic } = deps;
   if (feedbackTopic === undefined || changes.length === 0) return;
   const messages = changes.map(({ key, record }): Feedback => {
-    // The same record of the same domain is the same message, also when the domain is built again.
-    const id = `${domain.name}-${createHash('sha256').update(`${name}\n${key}\n${record}`).digest('hex').slice(0, 32)}`;
-    const body = {
+    const id = `${changeId}-${domain.name}-${createHash('sha256').update(key).digest('hex').slice(0, 24)}`;
+    const about = {
       type: 'consolidate.domain_changed',
       id,
       runId: run.runId,
       domain: domain.name,
       table: name,
       key,
-      record: JSON.parse(record) as Feedback['body'],
     };
-    return { id, runId: run.runId, topic: `${feedbackTopic}.${domain.name}`, key, schema: `domain:${domain.name}`, body };
+    // The record is put in as text: parsed, numbers above 2^53 would lose digits.
+    const body = `${JSON.stringify(about).slice(0, -1)},"record":${record}}`;
+    return {
+      id,
+      runId: run.runId,
+      topic: `${feedbackTopic}.${domain.name}`,
+      key,
+      schema: `domain:${domain.name}`,
+      body,
+    };
   });
-  for (let at = 0; at < messages.length; at += 1_000) await queueFeedback(tx, ...messages.slice(at, at + 1_000));
+  for (let at = 0; at < messages.length; at += 1_000)
+    await queueFeedback(tx, ...messages.slice(at, at + 1_000));
+};
+
+/** A model may bring new columns, which old rows do not have. Another type or meaning needs another table. */
+const addColumns = async (
+  lake: Lake,
+  tx: Tx,
+  domain: Domain,
+  table: Table,
+  { name, columns }: Pick<PreparedDomain, 'name' | 'columns'>,
+): Promise<Table> => {
+  const fields = currentSchema(table.metadata).fields;
+  const fresh = columns.filter((column) => !fields.some((field) => field.name === column.name));
+  const changed = columns.find((column) =>
+    fields.some((field) => field.name === column.name && field.type !== column.type),
+  );
+  if (changed) {
+    const old = fields.find((field) => field.name === changed.name)?.type;
+    throw new DomainError(
+      domain.name,
+      `its column ${changed.name} is ${changed.type} now, but ${JSON.stringify(old)} in ${name}; cast it, widen the table's column, or name it otherwise`,
+    );
+  }
+  return fresh.length === 0
+    ? table
+    : changeSchema(
+        lake,
+        name,
+        fresh.map((column) => ({ add: column })),
+        { tx },
+      );
 };
 
 const cleanUp = async ({ session: { connection } }: DomainDeps): Promise<void> => {

@@ -52,9 +52,19 @@ export const watchLimits = ({
   const abort = new AbortController();
   const started = performance.now();
   const warned = new Set<string>();
-  const check = (what: string, used: number, limit: number, show: (value: number) => string, advice: string): void => {
+  const check = (
+    what: string,
+    used: number,
+    limit: number,
+    show: (value: number) => string,
+    advice: string,
+  ): void => {
     if (used > limit) {
-      abort.abort(new BatchLimitError(`${batch}: ${what} ${show(used)} is beyond the limit of ${show(limit)}; ${advice}`));
+      abort.abort(
+        new BatchLimitError(
+          `${batch}: ${what} ${show(used)} is beyond the limit of ${show(limit)}; ${advice}`,
+        ),
+      );
     } else if (used > limit * warnAt && !warned.has(what)) {
       warned.add(what);
       notice(`${batch}: ${what} ${show(used)}, over 80 % of the limit of ${show(limit)}; ${advice}`);

@@ -131,12 +131,15 @@ const createWork = ({ source, limits }: WorkerSetup) => {
     const { bytes, length } = 'reason' in unpacked ? content : unpacked;
     const pieces =
       'reason' in unpacked ? [{ from: 0, to: length, fault: unpacked }] : cut(bytes, length, name.format);
-    pieces.forEach(({ from, to, fault }, position) => {
-      if (!fault) return events?.document(object, position, bytes, from, to);
-      quarantine?.quarantined(object, position, fault, bytes, from, to);
+    for (const [position, { from, to, fault }] of pieces.entries()) {
+      if (!fault) {
+        events.document(object, position, bytes, from, to);
+        continue;
+      }
+      quarantine.quarantined(object, position, fault, bytes, from, to);
       result.quarantined[index] = (result.quarantined[index] ?? 0) + 1;
       result.reasons[fault.reason] = (result.reasons[fault.reason] ?? 0) + 1;
-    });
+    }
     result.documents[index] = pieces.length;
   };
 

@@ -126,11 +126,13 @@ const serve = ({
     if (underWay === 0) say({ kind: 'finish' });
   };
   const onMessage = (message: FromWorker): void => {
-    if (message.kind === 'failed') return reject(new Error(`a reading thread failed: ${message.message}`));
-    if (message.kind === 'finished') return resolve(message);
-    underWay--;
-    onResult(message);
-    feed();
+    if (message.kind === 'failed') reject(new Error(`a reading thread failed: ${message.message}`));
+    else if (message.kind === 'finished') resolve(message);
+    else {
+      underWay--;
+      onResult(message);
+      feed();
+    }
   };
   const onExit = (code: number): void => reject(new Error(`a reading thread ended with code ${code}`));
   const onAbort = (): void => reject(signal?.reason);

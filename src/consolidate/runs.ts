@@ -1,5 +1,5 @@
-import * as ledger from '../platform/ledger.ts';
 import type { Fence } from '../platform/leases.ts';
+import * as ledger from '../platform/ledger.ts';
 import type { Db, Tx } from '../platform/postgres.ts';
 
 /** What `lastro consolidate --json` prints. */
@@ -90,6 +90,9 @@ export type NewRun = {
   readonly at: Date;
 };
 
+/** The id of a batch: of its snapshots in the lake and of its feedback. */
+export const batchCommitId = (runId: string, index: number): string => `${runId}-${index}`;
+
 /** Name of the lease that guards a table: held by its consolidation, its replays and its rollbacks. */
 export const leaseName = (table: string): string => `consolidate/${table}`;
 
@@ -126,7 +129,12 @@ export const startRun = async (tx: Tx, run: NewRun): Promise<string> => {
   const day = intervals[0];
   if (!day) throw new Error(`the ledger did not plan a window for ${place.source}`);
   if (day.state === 'done') {
-    await ledger.reopen(tx, { id: day.id, fence: run.fence, to: 'planned', reason: `run ${run.runId} looks again` });
+    await ledger.reopen(tx, {
+      id: day.id,
+      fence: run.fence,
+      to: 'planned',
+      reason: `run ${run.runId} looks again`,
+    });
   }
   if (day.state === 'hole') await ledger.refill(tx, { id: day.id, reason: `run ${run.runId}` });
   await ledger.start(tx, { id: day.id, fence: run.fence, runId: run.runId });
@@ -158,7 +166,12 @@ export const finishRun = async (tx: Tx, run: NewRun, interval: string, summary: 
 };
 
 /** Records that the run failed; what its earlier batches committed stays, and the next run goes on from there. */
-export const failRun = async (tx: Tx, run: NewRun, interval: string | undefined, error: string): Promise<void> => {
+export const failRun = async (
+  tx: Tx,
+  run: NewRun,
+  interval: string | undefined,
+  error: string,
+): Promise<void> => {
   await tx.query(
     `UPDATE consolidate_runs SET state = 'failed', finished_at = clock_timestamp(), error = $2
      WHERE run_id = $1 AND state = 'running'`,

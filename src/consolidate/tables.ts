@@ -9,7 +9,12 @@ export const eventColumns: TableDefinition['columns'] = [
   { name: 'topic', type: 'string', doc: 'Kafka topic, from the name of the object' },
   { name: 'kafka_partition', type: 'int', doc: 'Kafka partition, from the name of the object' },
   { name: 'kafka_offset', type: 'long', doc: 'Kafka offset: that of the name, plus the position' },
-  { name: 'ingested_at', type: 'timestamptz', required: true, doc: 'Start of the run that took the document' },
+  {
+    name: 'ingested_at',
+    type: 'timestamptz',
+    required: true,
+    doc: 'Start of the run that took the document',
+  },
   { name: 'run_id', type: 'string', required: true, doc: 'Run that took the document' },
   { name: 'document', type: 'string', required: true, doc: 'The whole document, byte by byte as it was' },
 ];
@@ -23,7 +28,12 @@ export const quarantineColumns: TableDefinition['columns'] = [
   { name: 'kafka_partition', type: 'int' },
   { name: 'kafka_offset', type: 'long' },
   { name: 'reason', type: 'string', required: true },
-  { name: 'fault_at', type: 'long', required: true, doc: 'Byte of the unpacked object at which the fault shows' },
+  {
+    name: 'fault_at',
+    type: 'long',
+    required: true,
+    doc: 'Byte of the unpacked object at which the fault shows',
+  },
   { name: 'raw', type: 'binary', required: true, doc: 'The bytes as they were' },
   { name: 'raw_bytes', type: 'long', required: true, doc: 'How many there were' },
   { name: 'raw_cut', type: 'boolean', required: true, doc: 'True where only the first 8 MiB are kept' },

@@ -36,7 +36,12 @@ export const loadTaken = async (
   return taken;
 };
 
-type BatchId = { readonly table: string; readonly sourceUrl: string; readonly runId: string; readonly batch: number };
+type BatchId = {
+  readonly table: string;
+  readonly sourceUrl: string;
+  readonly runId: string;
+  readonly batch: number;
+};
 
 /** Records a batch's objects as taken. An unchanged one gets its new version, so that it is not read again. */
 export const storeTaken = async (

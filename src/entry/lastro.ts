@@ -36,6 +36,14 @@ const groups: Record<string, CommandGroup> = {
     about: 'what was done of every source, and what is missing',
     load: () => import('../lake/cli.ts'),
   },
+  consolidate: {
+    about: 'take many small files into a table of the lake',
+    load: () => import('../consolidate/cli.ts'),
+  },
+  quarantine: {
+    about: 'what consolidation could not read',
+    load: () => import('../consolidate/cli.ts'),
+  },
   sandbox: { about: 'stand-ins for the partners: cases, faults', load: () => loadSandboxCommands('cli.ts') },
   token: { about: 'print a token of the sandbox issuer', load: () => loadSandboxCommands('token-cli.ts') },
 };

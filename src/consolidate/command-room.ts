@@ -1,0 +1,87 @@
+import { join } from 'node:path';
+import { openFileCache } from '../lake/file-cache.ts';
+import { openConfiguredLake } from '../lake/open-lake.ts';
+import type { CliContext } from '../platform/cli.ts';
+import type { S3Options } from '../platform/store/s3.ts';
+import type { ConsolidateDeps } from './consolidate.ts';
+import { type Domain, loadDomains } from './domain-models.ts';
+import type { Delivered } from './feedback.ts';
+import type { ServiceNow } from './incidents.ts';
+import { defaultLimits } from './limits.ts';
+import { type ConsolidateSettings, parseConsolidateSettings } from './settings.ts';
+
+export type CommandRoom = Omit<ConsolidateDeps, 'report' | 'fault'> & {
+  readonly s3: Omit<S3Options, 'clock'>;
+  readonly serviceNow?: ServiceNow;
+  readonly deliver?: (signal?: AbortSignal) => Promise<Delivered>;
+  readonly close: () => Promise<void>;
+};
+
+const copiesBytes = 20_000_000_000;
+
+/** What the commands of consolidation work with, from the settings. Nothing of Kafka is loaded before it is used. */
+export const openCommandRoom = async (
+  context: CliContext,
+  { domains: folder }: { domains?: string | undefined } = {},
+): Promise<CommandRoom> => {
+  const config = context.config();
+  const settings = parseConsolidateSettings(context.env);
+  const domains = folder === undefined ? [] : await loadDomains(folder);
+  const pool = await context.postgres();
+  const { lake, close } = await openConfiguredLake({ config, pool });
+  const deliver = delivery({ settings, pool, domains });
+  const { SERVICENOW_URL: url, SERVICENOW_TOKEN: token } = settings;
+  return {
+    pool,
+    lake,
+    files: await openFileCache({
+      store: lake.store,
+      folder: join(config.LASTRO_HOME, 'cache', `consolidate-${process.pid}`),
+      maxBytes: copiesBytes,
+    }),
+    clock: () => new Date(),
+    stagingFolder: join(config.LASTRO_HOME, 'staging'),
+    limits: defaultLimits,
+    domains,
+    ...(deliver ? { deliver, feedbackTopic: settings.KAFKA_FEEDBACK_TOPIC } : {}),
+    ...(url !== undefined && token !== undefined ? { serviceNow: { url, token } } : {}),
+    s3: {
+      region: config.AWS_REGION,
+      ...(config.AWS_ENDPOINT_URL === undefined ? {} : { endpoint: config.AWS_ENDPOINT_URL }),
+    },
+    close,
+  };
+};
+
+const delivery = ({
+  settings,
+  pool,
+  domains,
+}: {
+  settings: ConsolidateSettings;
+  pool: ConsolidateDeps['pool'];
+  domains: readonly Domain[];
+}): ((signal?: AbortSignal) => Promise<Delivered>) | undefined => {
+  const { KAFKA_BROKERS: brokers, KAFKA_DEAD_LETTER_TOPIC: deadLetterTopic } = settings;
+  if (!brokers) return undefined;
+  return async (signal) => {
+    const [{ openKafka }, { deliverFeedback }, { feedbackChecks }] = await Promise.all([
+      import('./kafka.ts'),
+      import('./feedback.ts'),
+      import('./feedback-schemas.ts'),
+    ]);
+    const kafka = openKafka({ brokers });
+    try {
+      const check = feedbackChecks(domains);
+      return await deliverFeedback({
+        pool,
+        send: kafka.send,
+        check,
+        deadLetterTopic,
+        ...(signal ? { signal } : {}),
+      });
+    } finally {
+      await kafka.close();
+    }
+  };
+};
