@@ -9,13 +9,14 @@ import {
   cancelOrder,
   findOrders,
   getOrder,
+  isOrderKey,
   type OrdersDeps,
   placeOrder,
   reviewOrder,
   simulateOrder,
   visibleAreas,
 } from './orders.ts';
-import { orderRequestSchema } from './request.ts';
+import { areaKey, orderRequestSchema } from './request.ts';
 import { reviewSchema } from './review.ts';
 
 const callerOf = (request: FastifyRequest): Caller => ({
@@ -23,16 +24,24 @@ const callerOf = (request: FastifyRequest): Caller => ({
   requestId: request.id,
 });
 
-/** The language of explanations: Portuguese, unless English is asked for first (`Accept-Language`). */
-const languageOf = (request: FastifyRequest): Language =>
-  /^\s*en\b/i.test(request.headers['accept-language'] ?? '') ? 'en' : 'pt-BR';
+/** The language of explanations: Portuguese, unless English is wanted more (`Accept-Language`, RFC 9110). */
+const languageOf = (request: FastifyRequest): Language => {
+  const weights: Record<string, number> = { en: 0, pt: 0 };
+  for (const wanted of (request.headers['accept-language'] ?? '').split(',')) {
+    const [, language = '', weight = '1'] =
+      /^\s*([a-z]+)(?:-[\w-]+)?\s*(?:;\s*q=([\d.]+))?\s*$/i.exec(wanted) ?? [];
+    const key = language.toLowerCase();
+    weights[key] = Math.max(weights[key] ?? 0, Number(weight));
+  }
+  return (weights.en ?? 0) > (weights.pt ?? 0) ? 'en' : 'pt-BR';
+};
 
 const orderKeyParams = z.object({ orderKey: z.string().max(64) });
 
 const instant = z.iso.datetime({ offset: true, error: 'expected an RFC 3339 instant' });
 
 const listQuery = z.strictObject({
-  areaId: z.string().max(64).optional(),
+  areaId: areaKey.optional(),
   status: z.enum(['draft', 'processing', 'completed', 'failed']).optional(),
   from: instant.optional().describe('Created at or after.'),
   to: instant.optional().describe('Created before.'),
@@ -62,7 +71,7 @@ const idempotencyKeyOf = (request: FastifyRequest): string | undefined => {
 };
 
 const cursorKey = (cursor: string | undefined): string | undefined => {
-  if (cursor === undefined || /^ord_[0-9A-Z]{26}$/.test(cursor)) return cursor;
+  if (cursor === undefined || isOrderKey(cursor)) return cursor;
   throw new Problem('invalid-cursor', 'Pass the "next" of the page before, as it is.');
 };
 

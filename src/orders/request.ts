@@ -1,9 +1,13 @@
 import { z } from 'zod';
 import type { FieldViolation } from '../platform/problem.ts';
 import { isCnpj, isCpf } from '../shared/cpf-cnpj.ts';
+import { isStorableText } from '../shared/storable-text.ts';
 
 const text = (max: number) => z.string().min(1).max(max);
+/** Areas, platforms, signature methods and powers are named by keys. */
 const key = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, 'expected 1 to 64 letters, digits, "_", "." or "-"');
+
+export const areaKey = key;
 
 const cpf = z
   .string()
@@ -101,7 +105,7 @@ export const parseOrderRequest = (
   const request: Record<string, unknown> = {};
   const fields = Object.entries(orderRequestSchema.shape);
   for (const [name, schema] of fields) {
-    const value = (body as Record<string, unknown>)[name];
+    const value = Object.hasOwn(body, name) ? (body as Record<string, unknown>)[name] : undefined;
     const parsed = schema.safeParse(value);
     if (parsed.success) request[name] = parsed.data;
     else
@@ -112,7 +116,27 @@ export const parseOrderRequest = (
         });
   }
   for (const name of Object.keys(body))
-    if (!(name in orderRequestSchema.shape))
+    if (!Object.hasOwn(orderRequestSchema.shape, name))
       violations.push({ pointer: pointerOf([name]), message: 'expected no field of this name' });
+  violations.push(...unstorableTexts(body));
   return { request, violations };
+};
+
+/** Texts and names, however deep, that could be checked but not stored. */
+const unstorableTexts = (value: unknown, path: readonly PropertyKey[] = []): FieldViolation[] => {
+  if (typeof value === 'string')
+    return isStorableText(value)
+      ? []
+      : [{ pointer: pointerOf(path), message: 'expected text without U+0000 and without half surrogates' }];
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, member]) =>
+    isStorableText(name)
+      ? unstorableTexts(member, [...path, name])
+      : [
+          {
+            pointer: pointerOf(path),
+            message: 'expected names without U+0000 and without half surrogates',
+          },
+        ],
+  );
 };

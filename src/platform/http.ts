@@ -83,6 +83,7 @@ export const openHttp = async (deps: HttpDeps): Promise<App> => {
   await guard(app, deps);
   await limitRates(app, deps);
   await app.register(helmet, { contentSecurityPolicy: false });
+  refuseDeepBodies(app);
   observe(app, deps);
   answerProblems(app);
   await describe(app, deps.version);
@@ -103,6 +104,8 @@ const guard = async (app: App, { authenticate }: HttpDeps): Promise<void> => {
     void reply.header('x-request-id', request.id);
     const access = request.routeOptions.config.access;
     if (access === undefined || access === 'public') return;
+    // Answers name people: they are for the caller alone, and for no cache on the way.
+    void reply.header('cache-control', 'no-store');
     if (access === 'loopback') {
       if (isLoopback(request.socket.remoteAddress ?? '')) return;
       request.principal = await authenticate(request.headers.authorization);
@@ -110,6 +113,25 @@ const guard = async (app: App, { authenticate }: HttpDeps): Promise<void> => {
     }
     request.principal = await authenticate(request.headers.authorization);
     requireScope(request.principal, access);
+  });
+};
+
+/** Deeper than any honest body, and far from where a walk over it would run out of stack. */
+const deepestBody = 64;
+
+const isDeeperThan = (depth: number, value: unknown): boolean => {
+  let level: unknown[] = [value];
+  for (let at = 0; at <= depth; at++) {
+    level = level.flatMap((item) => (typeof item === 'object' && item !== null ? Object.values(item) : []));
+    if (level.length === 0) return false;
+  }
+  return true;
+};
+
+const refuseDeepBodies = (app: App): void => {
+  app.addHook('preValidation', async (request) => {
+    if (isDeeperThan(deepestBody, request.body))
+      throw new Problem('malformed-body', `A body may be nested at most ${deepestBody} levels deep.`);
   });
 };
 

@@ -72,8 +72,18 @@ export type MessagePage = { messages: unknown[]; next: string };
 
 const startCursor = '0-0';
 
-/** Whether a text is a cursor that `readMessages` gave. */
-export const isMessageCursor = (text: string): boolean => /^\d{1,20}-\d{1,19}$/.test(text);
+const largest = { xid8: 2n ** 64n - 1n, bigint: 2n ** 63n - 1n };
+
+/** Whether a text is a cursor that `readMessages` can have given. */
+export const isMessageCursor = (text: string): boolean => {
+  const [, transaction, sequence] = /^(\d{1,20})-(\d{1,19})$/.exec(text) ?? [];
+  return (
+    transaction !== undefined &&
+    sequence !== undefined &&
+    BigInt(transaction) <= largest.xid8 &&
+    BigInt(sequence) <= largest.bigint
+  );
+};
 
 /**
  * Messages after a cursor, in an order that no later commit can change: only those of transactions older than
