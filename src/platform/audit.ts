@@ -184,10 +184,12 @@ export const verifyAudit = async ({
   let from: [string, string] = ['0', '0'];
   let previousHash = noHash;
   let records = 0;
-  for (const [index, { lote, selo }] of seals.entries()) {
+  let previousBatch = 0;
+  for (const { lote, selo } of seals) {
     const batch = Number(lote);
     const fault = (text: string): void => void faults.push({ batch, fault: text });
-    if (batch !== index + 1) fault(`expected seal ${index + 1} here: a seal is missing`);
+    if (batch !== previousBatch + 1) fault(`expected seal ${previousBatch + 1} here: a seal is missing`);
+    previousBatch = batch;
     const seal = await readSeal(jwks, selo);
     if (typeof seal === 'string') {
       fault(seal);
@@ -207,10 +209,11 @@ export const verifyAudit = async ({
     records += rows.length;
   }
   const published = await lastPublished(store);
-  if (published > seals.length)
+  const last = Number(seals.at(-1)?.lote ?? 0);
+  if (published > last)
     faults.push({
       batch: published,
-      fault: `the store has seal ${published}, the table ends at ${seals.length}: its end was cut off`,
+      fault: `the store has seal ${published}, the table ends at ${last}: its end was cut off`,
     });
   const { rows: rest } = await db.query(`SELECT count(*)::int AS n FROM (${rowsAfterSql}) rest`, from);
   return {

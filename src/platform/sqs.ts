@@ -2,8 +2,11 @@ import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import type { DeliveredMessage, SendToQueue } from './delivery.ts';
 import type { Store } from './store/store.ts';
 
-/** The most that one SQS message took until 2025 and that every queue still takes. */
-const limitBytes = 262_144;
+/**
+ * The most that one SQS message took until 2025 and that every queue still takes. The attributes count as well:
+ * one kibibyte is more than ours need.
+ */
+const limitBytes = 262_144 - 1_024;
 
 /**
  * Sends messages to SQS. On a FIFO queue those of one order are a group, and the message's id de-duplicates.
@@ -18,7 +21,13 @@ export const openSqs = ({
   endpoint?: string | undefined;
   store: Pick<Store, 'put' | 'url'>;
 }): { send: SendToQueue; close: () => void } => {
-  const client = new SQSClient({ region, ...(endpoint ? { endpoint } : {}) });
+  const client = new SQSClient({
+    region,
+    ...(endpoint ? { endpoint } : {}),
+    // A job may take two minutes: a queue that hangs must give up before, so that its reason is on record.
+    maxAttempts: 2,
+    requestHandler: { connectionTimeout: 5_000, requestTimeout: 20_000, throwOnRequestTimeout: true },
+  });
   return {
     send: async (url, message) => {
       const body =
