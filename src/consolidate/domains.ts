@@ -195,7 +195,7 @@ export const prepareDomain = async (
       connection,
       `SELECT DISTINCT day::VARCHAR AS day FROM (SELECT day FROM result ${before ? `UNION ALL SELECT day FROM (${before})` : ''}) ORDER BY day`,
     );
-    const changed = days === 'all' ? found.map((row) => String(row['day'])) : [...days];
+    const changed = days === 'all' ? found.map((row) => String(row.day)) : [...days];
     const changes = domain.feedback ? await changedRecords(connection, domain, columns, before) : [];
     return { name, days: changed, columns, table, changes };
   } finally {
@@ -220,8 +220,8 @@ const runModel = async (connection: Connection, domain: Domain): Promise<void> =
 const resultColumns = async (connection: Connection, domain: Domain): Promise<PreparedDomain['columns']> => {
   const described = await allRows(connection, 'DESCRIBE result');
   const columns = described.map((row) => {
-    const name = String(row['column_name']);
-    return { name, type: columnType(domain.name, name, String(row['column_type'])) };
+    const name = String(row.column_name);
+    return { name, type: columnType(domain.name, name, String(row.column_type)) };
   });
   if (columns.find(({ name }) => name === 'day')?.type !== 'date') {
     throw new DomainError(
@@ -275,7 +275,7 @@ const changedRecords = async (
     `SELECT concat(${key}) AS key, to_json(r)::VARCHAR AS record
      FROM (SELECT ${list} FROM result ${except}) r ORDER BY key`,
   );
-  return rows.map((row) => ({ key: String(row['key']), record: String(row['record']) }));
+  return rows.map((row) => ({ key: String(row.key), record: String(row.record) }));
 };
 
 /**

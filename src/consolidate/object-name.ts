@@ -29,9 +29,9 @@ const toPlace = (stem: string): KafkaPlace | undefined => {
   const found = (confluent.exec(stem) ?? (dated.test(stem) ? null : aiven.exec(stem)))?.groups;
   if (!found) return undefined;
   const place = {
-    topic: found['topic'] ?? '',
-    partition: Number(found['partition']),
-    offset: Number(found['offset']),
+    topic: found.topic ?? '',
+    partition: Number(found.partition),
+    offset: Number(found.offset),
   };
   // Kafka's own ranges: a partition is an int32, and an offset above 2^53 would lose digits here.
   const known = place.partition <= 0x7fffffff && Number.isSafeInteger(place.offset);
@@ -47,7 +47,7 @@ export const parseObjectName = (name: string): ObjectName | undefined => {
   if (name.startsWith('_') || name.startsWith('.')) return undefined;
   const found = extension.exec(name);
   if (found) {
-    const format = found.groups?.['kind']?.toLowerCase() === 'json' ? 'json' : 'lines';
+    const format = found.groups?.kind?.toLowerCase() === 'json' ? 'json' : 'lines';
     return { format, kafka: toPlace(name.slice(0, found.index)) };
   }
   const kafka = toPlace(name.endsWith('.gz') ? name.slice(0, -3) : name);

@@ -126,7 +126,7 @@ const withoutRun = async (
         session.connection,
         `SELECT count(*)::INTEGER AS n FROM ${relation} WHERE ${ofRun}`,
       );
-      const count = Number(counted?.['n']);
+      const count = Number(counted?.n);
       if (count > 0) touched.push(file);
       gone += count;
     }

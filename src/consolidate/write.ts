@@ -62,7 +62,7 @@ const eventsQuery = (staged: string, facts: BatchFacts): string =>
 const quarantineQuery = (staged: string, facts: BatchFacts): string =>
   `SELECT *, 'q_' || left(sha256(concat_ws(chr(10), source, object_key, content_hash, position)), 24) AS id
    FROM (SELECT ${constants(facts, 'quarantined_at')}, ${decodedKey}, position, topic, kafka_partition, kafka_offset,
-           reason, fault_at, from_hex(raw) AS raw, raw_bytes, raw_cut = 1 AS raw_cut, content_hash
+           reason, fault_at, from_hex(coalesce(raw, '')) AS raw, raw_bytes, raw_cut = 1 AS raw_cut, content_hash
          FROM ${staged})`;
 
 const copyToTable = async (
@@ -116,7 +116,7 @@ export const writeEvents = async (
     ? `${events} AS s WHERE NOT ${inOverlaps('s')} UNION ALL BY NAME SELECT * FROM kept_suspects`
     : events;
   const file = await copyToTable(deps, table, query, facts);
-  if (suspects) await session(deps).run('DROP TABLE kept_suspects; DROP TABLE overlaps');
+  if (suspects) await session(deps).run('DROP TABLE kept_suspects; DROP TABLE repeated_offsets');
   const rows = file?.records ?? 0;
   const duplicates = suspects?.duplicates ?? 0;
   if (rows + duplicates !== expected) {
@@ -130,7 +130,7 @@ export const writeEvents = async (
 const session = ({ session: { connection } }: WriteDeps) => connection;
 
 const inOverlaps = (row: string): string =>
-  `EXISTS (SELECT FROM overlaps o WHERE o.topic = ${row}.topic AND o.kafka_partition = ${row}.kafka_partition
+  `EXISTS (SELECT 1 FROM repeated_offsets o WHERE o.topic = ${row}.topic AND o.kafka_partition = ${row}.kafka_partition
      AND ${row}.kafka_offset BETWEEN o.first_offset AND o.last_offset)`;
 
 const samePlace = (a: string, b: string): string =>
@@ -150,13 +150,13 @@ const keepOneOfEach = async (
 ): Promise<{ duplicates: number; conflicts: number }> => {
   const connection = session(deps);
   await connection.run(
-    'CREATE TEMP TABLE overlaps (topic VARCHAR, kafka_partition INTEGER, first_offset BIGINT, last_offset BIGINT)',
+    'CREATE TEMP TABLE repeated_offsets (topic VARCHAR, kafka_partition INTEGER, first_offset BIGINT, last_offset BIGINT)',
   );
   const rows = overlaps.flatMap(({ topic, kafkaPartition, ranges }) =>
     ranges.map(({ first, last }) => `(${quoteText(topic)}, ${kafkaPartition}, ${first}, ${last})`),
   );
   for (let at = 0; at < rows.length; at += 5_000) {
-    await connection.run(`INSERT INTO overlaps VALUES ${rows.slice(at, at + 5_000).join(', ')}`);
+    await connection.run(`INSERT INTO repeated_offsets VALUES ${rows.slice(at, at + 5_000).join(', ')}`);
   }
   const topics = [...new Set(overlaps.map(({ topic }) => topic))];
   const scan = await planFiles(deps.lake, table, { filter: [{ column: 'topic', op: 'in', values: topics }] });
@@ -173,7 +173,7 @@ const keepOneOfEach = async (
   // Of equal documents the first by key stays, so that the same input always gives the same table.
   await connection.run(
     `CREATE TEMP TABLE kept_suspects AS SELECT s.* FROM suspects s
-     WHERE NOT EXISTS (SELECT FROM taken_suspects t WHERE ${samePlace('t', 's')} AND t.document = s.document)
+     WHERE NOT EXISTS (SELECT 1 FROM taken_suspects t WHERE ${samePlace('t', 's')} AND t.document = s.document)
      QUALIFY row_number() OVER (PARTITION BY topic, kafka_partition, kafka_offset, document ORDER BY object_key, position) = 1`,
   );
   const [counts] = await allRows(
@@ -181,11 +181,11 @@ const keepOneOfEach = async (
     `SELECT (SELECT count(*) FROM suspects) - (SELECT count(*) FROM kept_suspects) AS duplicates,
        (SELECT count(*) FROM (
           SELECT row_number() OVER (PARTITION BY topic, kafka_partition, kafka_offset) AS nth,
-                 EXISTS (SELECT FROM taken_suspects t WHERE ${samePlace('t', 'k')}) AS before
+                 EXISTS (SELECT 1 FROM taken_suspects t WHERE ${samePlace('t', 'k')}) AS before
           FROM kept_suspects k) WHERE nth > 1 OR before) AS conflicts`,
   );
   await connection.run('DROP TABLE suspects; DROP TABLE taken_suspects');
-  return { duplicates: Number(counts?.['duplicates']), conflicts: Number(counts?.['conflicts']) };
+  return { duplicates: Number(counts?.duplicates), conflicts: Number(counts?.conflicts) };
 };
 
 /** Writes the quarantined pieces as one Parquet file of the quarantine's table. */
