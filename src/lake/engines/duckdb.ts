@@ -1,5 +1,5 @@
 import { rm, stat } from 'node:fs/promises';
-import type { DuckDBConnection, DuckDBResult } from '@duckdb/node-api';
+import type { DuckDBConnection } from '@duckdb/node-api';
 import { formatTableName, type TableName } from '../catalog/catalog.ts';
 import { type DuckOptions, openDuckDb, quoteName, quoteText } from '../duckdb-session.ts';
 import type { FileCache } from '../file-cache.ts';
@@ -77,7 +77,7 @@ export const openDuckDbEngine = ({
         try {
           await confineToFiles(connection, prepared.files);
           signal.throwIfAborted();
-          yield* batches(await connection.stream(prepared.sql), signal, options.maxRows);
+          yield* stream(prepared.sql, { connection, signal, maxRows: options.maxRows ?? Infinity });
         } finally {
           prepared.release();
         }
@@ -213,11 +213,11 @@ const loadMentioned = async (lake: Lake, { namespace, table }: TableMention): Pr
   throw new QueryError(`expected a table of the lake, found none named ${wanted}; ${hint}`);
 };
 
-async function* batches(
-  result: DuckDBResult,
-  signal: AbortSignal,
-  maxRows = Infinity,
-): AsyncGenerator<Batch> {
+type Streaming = { connection: DuckDBConnection; signal: AbortSignal; maxRows: number };
+
+async function* stream(sql: string, { connection, signal, maxRows }: Streaming): AsyncGenerator<Batch> {
+  await connection.run('BEGIN');
+  const result = await connection.stream(sql);
   const types = result.columnTypes();
   const columns = result.deduplicatedColumnNames().map((name, n) => {
     const type = types[n];
@@ -228,11 +228,12 @@ async function* batches(
   for (;;) {
     const chunk = await result.fetchChunk();
     signal.throwIfAborted();
-    const rows = chunk === null || chunk === undefined ? [] : rowsOf(chunk, columns.length);
-    if (rows.length === 0) {
-      if (first) yield { columns, rows, truncated: false };
+    if (!chunk || chunk.rowCount === 0) {
+      await assertWhole(connection, sql, signal);
+      if (first) yield { columns, rows: [], truncated: false };
       return;
     }
+    const rows = rowsOf(chunk, columns.length);
     const truncated = rows.length > left;
     yield { columns, rows: truncated ? rows.slice(0, left) : rows, truncated };
     if (truncated) return;
@@ -240,6 +241,27 @@ async function* batches(
     first = false;
   }
 }
+
+/**
+ * A query that fails while its rows are streamed looks like one that is over: `fetchChunk` of @duckdb/node-api 1.5.6
+ * answers an empty chunk for both (its binding does not pass `duckdb_result_error` on). But the failure aborts the
+ * transaction that the stream runs in, and that shows. The reason is lost; running the query again, into a table
+ * that may spill, says it.
+ */
+const assertWhole = async (connection: DuckDBConnection, sql: string, signal: AbortSignal): Promise<void> => {
+  try {
+    await connection.run('SELECT 1');
+    return;
+  } catch {
+    signal.throwIfAborted();
+  }
+  await connection.run('ROLLBACK');
+  await connection.run(`CREATE TEMP TABLE again AS ${sql}`);
+  throw new QueryError(
+    'the query ended before all of its rows were read, and did not fail again; run it again',
+    { fault: 'engine' },
+  );
+};
 
 const copyOut = async (
   connection: DuckDBConnection,
