@@ -40,9 +40,13 @@ export type Desk = {
   ) => Promise<Answer<Body>>;
   /** Places an order that must be taken. */
   readonly place: (request: object, options?: CallOptions) => Promise<OrderView>;
-  readonly order: (orderKey: string) => Promise<OrderView>;
+  readonly order: (orderKey: string, options?: CallOptions) => Promise<OrderView>;
   /** Polls an order until it is as asked. */
-  readonly until: (orderKey: string, is: (order: OrderView) => boolean) => Promise<OrderView>;
+  readonly until: (
+    orderKey: string,
+    is: (order: OrderView) => boolean,
+    options?: CallOptions,
+  ) => Promise<OrderView>;
   /** Places an order and waits for its end. */
   readonly decide: (request: object, options?: CallOptions) => Promise<OrderView>;
   readonly startWorker: () => Promise<void>;
@@ -130,8 +134,8 @@ const clientOf = (url: string, token: Desk['token']): Client => {
       body: (isJson ? JSON.parse(text) : undefined) as Body,
     };
   };
-  const order = async (orderKey: string): Promise<OrderView> => {
-    const answer = await call('GET', `/v1/orders/${orderKey}`);
+  const order: Desk['order'] = async (orderKey, { as } = {}) => {
+    const answer = await call('GET', `/v1/orders/${orderKey}`, { ...(as === undefined ? {} : { as }) });
     if (answer.status !== 200) throw new Error(`expected the order ${orderKey}, found ${answer.text}`);
     return answer.body;
   };
@@ -140,13 +144,14 @@ const clientOf = (url: string, token: Desk['token']): Client => {
     if (answer.status !== 201) throw new Error(`expected a new order, found ${answer.text}`);
     return answer.body;
   };
-  const until: Desk['until'] = async (orderKey, is) => {
+  const until: Desk['until'] = async (orderKey, is, options) => {
+    let found = await order(orderKey, options);
     for (let tries = 0; tries < 1_000; tries++) {
-      const found = await order(orderKey);
       if (is(found)) return found;
       await sleep(20);
+      found = await order(orderKey, options);
     }
-    throw new Error(`the order did not become as expected: ${JSON.stringify(await order(orderKey))}`);
+    throw new Error(`the order did not become as expected: ${JSON.stringify(found)}`);
   };
   return {
     token,
@@ -154,7 +159,7 @@ const clientOf = (url: string, token: Desk['token']): Client => {
     order,
     place,
     until,
-    decide: async (request, options) => until((await place(request, options)).orderKey, isDecided),
+    decide: async (request, options) => until((await place(request, options)).orderKey, isDecided, options),
   };
 };
 
