@@ -1,6 +1,7 @@
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
 import swagger from '@fastify/swagger';
+import { context, propagation, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import scalar from '@scalar/fastify-api-reference';
 import Fastify, { type FastifyBaseLogger, type FastifyRequest, LogController } from 'fastify';
 import { jsonSchemaTransform, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
@@ -23,6 +24,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Set before the handler of every route that needs a scope. */
     principal: Principal | undefined;
+    /** The order that a request is about, for its log line; from the path where that names it. */
+    orderKey: string | undefined;
   }
 }
 
@@ -80,6 +83,7 @@ export const openHttp = async (deps: HttpDeps): Promise<App> => {
   // Answers are built by our own code from our own types; validating each again would cost more than it finds.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
 
+  traceRequests(app);
   await guard(app, deps);
   await limitRates(app, deps);
   await app.register(helmet, { contentSecurityPolicy: false });
@@ -91,8 +95,37 @@ export const openHttp = async (deps: HttpDeps): Promise<App> => {
   return app;
 };
 
+/** A span for each request; without `startTelemetry` they are no-ops. A caller's trace (W3C) is continued. */
+const traceRequests = (app: App): void => {
+  const tracer = trace.getTracer('lastro.http');
+  const spans = new WeakMap<FastifyRequest, Span>();
+  app.addHook('onRequest', async (request) => {
+    if (request.routeOptions.config.access === 'loopback') return;
+    const route = request.routeOptions.url ?? 'unknown';
+    const attributes = { 'http.request.method': request.method, 'http.route': route };
+    const parent = propagation.extract(context.active(), request.headers);
+    spans.set(
+      request,
+      tracer.startSpan(`${request.method} ${route}`, { kind: SpanKind.SERVER, attributes }, parent),
+    );
+  });
+  // Made current only once the body is read: its events come in the context of the connection.
+  app.addHook('preValidation', (request, _reply, done) => {
+    const span = spans.get(request);
+    if (span) context.with(trace.setSpan(context.active(), span), done);
+    else done();
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const span = spans.get(request);
+    span?.setAttribute('http.response.status_code', reply.statusCode);
+    if (reply.statusCode >= 500) span?.setStatus({ code: SpanStatusCode.ERROR });
+    span?.end();
+  });
+};
+
 const guard = async (app: App, { authenticate }: HttpDeps): Promise<void> => {
   app.decorateRequest('principal', undefined);
+  app.decorateRequest('orderKey', undefined);
   app.addHook('onRoute', (route) => {
     // The page's routes are a library's, which knows nothing of access.
     if (route.url === docsPage || route.url.startsWith(`${docsPage}/`))
@@ -175,7 +208,7 @@ const observe = (app: App, { metrics, log }: HttpDeps): void => {
         status: reply.statusCode,
         ms: Math.round(reply.elapsedTime * 10) / 10,
         clientId: request.principal?.clientId,
-        orderKey: (request.params as Record<string, unknown> | undefined)?.orderKey,
+        orderKey: request.orderKey ?? (request.params as Record<string, unknown> | undefined)?.orderKey,
       },
       'request',
     );

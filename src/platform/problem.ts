@@ -15,7 +15,6 @@ export const problemTypes = {
   forbidden: { status: 403, title: 'The token does not allow this' },
   'second-person-required': { status: 403, title: 'Another person must review this order' },
   'not-found': { status: 404, title: 'There is no such resource' },
-  'method-not-allowed': { status: 405, title: 'The resource does not answer this method' },
   conflict: { status: 409, title: 'The resource is in another state' },
   'request-in-progress': { status: 409, title: 'A request with this idempotency key is still running' },
   'idempotency-key-reused': { status: 422, title: 'The idempotency key was used with another body' },

@@ -1,4 +1,4 @@
-import { type Attributes, type Span, SpanStatusCode, trace } from '@opentelemetry/api';
+import { type Attributes, context, propagation, type Span, SpanStatusCode, trace } from '@opentelemetry/api';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { BatchSpanProcessor, NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
@@ -14,13 +14,24 @@ export const startTelemetry = ({
   endpoint: string;
   service: string;
 }): { close: () => Promise<void> } => {
-  const exporter = new OTLPTraceExporter({ url: `${endpoint.replace(/\/$/, '')}/v1/traces` });
+  const exporter = new OTLPTraceExporter({
+    url: `${endpoint.replace(/\/$/, '')}/v1/traces`,
+    // A collector that is away must not hold up the end of the process, which sends what is left.
+    timeoutMillis: 3_000,
+  });
   const provider = new NodeTracerProvider({
     resource: resourceFromAttributes({ 'service.name': service }),
     spanProcessors: [new BatchSpanProcessor(exporter)],
   });
   provider.register();
-  return { close: () => provider.shutdown() };
+  return {
+    close: async () => {
+      trace.disable();
+      context.disable();
+      propagation.disable();
+      await provider.shutdown().catch(() => {});
+    },
+  };
 };
 
 /** Runs `work` in a span that ends with it and carries its failure. Attributes never hold personal data. */
