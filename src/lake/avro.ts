@@ -21,8 +21,26 @@ const longType = avsc.types.LongType.__with({
   compare: (a: bigint, b: bigint) => (a < b ? -1 : a > b ? 1 : 0),
 });
 
+const primitives = new Set('null boolean int long float double bytes string'.split(' '));
+
+/** avsc makes a long of its own (of 53 bits) for `{ type: 'long', logicalType: … }`: only the bare name finds ours. */
+const bare = (schema: AvroSchema): AvroSchema => {
+  if (Array.isArray(schema)) return schema.map(bare);
+  if (typeof schema === 'string') return schema;
+  if (typeof schema.type === 'string' && primitives.has(schema.type)) return schema.type;
+  const inner = (key: string): object => (key in schema ? { [key]: bare(schema[key] as AvroSchema) } : {});
+  const fields = Array.isArray(schema['fields']) ? (schema['fields'] as { type: AvroSchema }[]) : undefined;
+  return {
+    ...schema,
+    ...(typeof schema.type === 'string' ? {} : { type: bare(schema.type) }),
+    ...inner('items'),
+    ...inner('values'),
+    ...(fields ? { fields: fields.map((field) => ({ ...field, type: bare(field.type) })) } : {}),
+  };
+};
+
 const typeOf = (schema: AvroSchema): avsc.Type =>
-  avsc.Type.forSchema(schema as avsc.Schema, { registry: { long: longType }, wrapUnions: false });
+  avsc.Type.forSchema(bare(schema) as avsc.Schema, { registry: { long: longType }, wrapUnions: false });
 
 const magic = Buffer.from('Obj\x01', 'latin1');
 const headerType = avsc.Type.forSchema({ type: 'map', values: 'bytes' });

@@ -153,7 +153,7 @@ const checkedProjection = async (
 ): Promise<string> => {
   const schema = currentSchema(table.metadata);
   const described = await allRows(connection, `DESCRIBE SELECT * FROM ${relation}`);
-  const given = new Map(described.map((row) => [String(row['column_name']), String(row['column_type'])]));
+  const given = new Map(described.map((row) => [String(row.column_name), String(row.column_type)]));
   for (const name of given.keys()) {
     if (!schema.fields.some((field) => field.name === name)) {
       throw new Error(
@@ -260,7 +260,7 @@ const writeSorted = async (
     connection,
     `SELECT num_rows AS n FROM parquet_file_metadata(${quoteText(whole)})`,
   );
-  const rows = Number(counted?.['n'] ?? 0);
+  const rows = Number(counted?.n ?? 0);
   if (rows === 0) return [];
   const pieces = Math.min(rows, Math.max(1, Math.round(size / target)));
   const importDeps = { lake: deps.lake, session: { ...deps.session, connection } };

@@ -114,12 +114,7 @@ const acquire = (state: State, location: string): Entry => {
   return entry;
 };
 
-const download = async (
-  state: State,
-  location: string,
-  entry: Entry,
-  signal?: AbortSignal,
-): Promise<void> => {
+const download = async (state: State, location: string, entry: Entry): Promise<void> => {
   const key = keyOf(state.store, location);
   if (key === null) throw new Error(`${location} is outside the lake's object store ${state.store.url}`);
   const body = await state.store.get(key);

@@ -52,7 +52,7 @@ export const parquetStats = async (
     connection,
     `SELECT num_rows FROM parquet_file_metadata(${quoteText(path)})`,
   );
-  const records = Number(counted?.['num_rows'] ?? 0);
+  const records = Number(counted?.num_rows ?? 0);
   const stats = {
     records,
     columnSizes: new Map<number, number>(),

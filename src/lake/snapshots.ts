@@ -184,7 +184,7 @@ export const withSnapshot = async (
     'current-snapshot-id': snapshotId,
     snapshots: [...base.snapshots, snapshot],
     'snapshot-log': [...base['snapshot-log'], { 'snapshot-id': snapshotId, 'timestamp-ms': timestamp }],
-    refs: { ...base.refs, main: { ...base.refs['main'], 'snapshot-id': snapshotId, type: 'branch' } },
+    refs: { ...base.refs, main: { ...base.refs.main, 'snapshot-id': snapshotId, type: 'branch' } },
   };
 };
 

@@ -137,6 +137,22 @@ export const createTable = async (
   return { name: parsed, metadata, metadataLocation };
 };
 
+/**
+ * Removes the table's entry. Its files stay for time to think (and for whoever registers the last metadata file
+ * again); `purgeDroppedTable` in maintenance.ts removes them.
+ * @throws TableNotFoundError
+ */
+export const dropTable = async (lake: Lake, name: string, options: { tx?: Tx } = {}): Promise<Table> => {
+  const parsed = parseTableName(name);
+  for (let attempt = 1; attempt <= 10; attempt++) {
+    const current = await loadCurrent(lake, parsed, options.tx);
+    if (!current) throw new TableNotFoundError(parsed);
+    const dropped = await lake.catalog.swap(parsed, { from: current.entry, to: null }, options.tx);
+    if (dropped === 'done') return toTable(parsed, current);
+  }
+  throw new Error(`${name} is being written to; stop its writers and drop it again`);
+};
+
 type Change = {
   readonly operation: Operation;
   readonly add: readonly FileToAdd[];
@@ -206,12 +222,24 @@ export type Replacement = {
  * Compaction: the same rows in other files.
  * @throws TableConflictError when a removed file is no longer live or had rows deleted since `basis`
  */
-export const replaceFiles = (
+export const replaceFiles = async (
   lake: Lake,
   name: string,
   change: Replacement,
   options: CommitOptions = {},
-): Promise<Committed> => rewrite(lake, name, 'replace', change, options);
+): Promise<Committed> => {
+  const rows = (files: readonly DataFile[]): number => files.reduce((sum, file) => sum + file.records, 0);
+  const snapshot = currentSnapshot(change.basis.metadata);
+  const manifests = snapshot ? await readManifestList(lake.store, snapshot) : [];
+  // With row deletes the files hold more rows than the table: only without them can the counts be compared.
+  const isExact = manifests.every(({ content }) => content === 'data');
+  if (isExact && rows(change.remove) !== rows(change.add)) {
+    throw new Error(
+      `compaction of ${name} would replace ${rows(change.remove)} rows by ${rows(change.add)}; nothing was changed`,
+    );
+  }
+  return rewrite(lake, name, 'replace', change, options);
+};
 
 /**
  * Replaces files by others with fewer or changed rows (deletion, correction).
@@ -411,7 +439,7 @@ export const rollbackTo = (
       'snapshot-log': [...metadata['snapshot-log'], { 'snapshot-id': snapshotId, 'timestamp-ms': now }],
       refs: {
         ...metadata.refs,
-        main: { ...metadata.refs['main'], 'snapshot-id': snapshotId, type: 'branch' },
+        main: { ...metadata.refs.main, 'snapshot-id': snapshotId, type: 'branch' },
       },
     };
   });
