@@ -5,7 +5,7 @@ import type { Log } from '../platform/log.ts';
 import { planDeliveries } from '../platform/outbox.ts';
 import { transaction } from '../platform/postgres.ts';
 import type { SigningKeys } from '../platform/signing-keys.ts';
-import { signCertificate } from '../quorum/certificate.ts';
+import { signCertificate } from '../quorum/quorum.ts';
 import type { QuorumInput } from '../quorum/contract.ts';
 import { newId } from '../shared/ids.ts';
 import { decideOrder } from './decision.ts';
@@ -28,6 +28,7 @@ export const assemblyQueue: Queue<AssemblyJob> = {
   retryDelaySeconds: 1,
   retryDelayMaxSeconds: 60,
   expireInSeconds: 120,
+  urgent: true,
 };
 
 /** The places where crash tests cut the job off, in the order in which it passes them. */
@@ -64,7 +65,11 @@ const author = 'lastro';
  */
 const attemptSeconds = 120;
 
-const longestWaitSeconds = 15;
+/**
+ * A partner that comes back wakes its orders (`resumeWaiting`); the waits are for what no breaker notices: a
+ * failure of one company's answer, or a breaker in another process. What stays wrong is asked less often.
+ */
+const longestWaitSeconds = (attempts: number): number => (attempts < 20 ? 15 : 120);
 
 /**
  * Assembles one order: asks the partners, decides, and commits decision, people, timeline, message and
@@ -79,7 +84,7 @@ export const assemble = async (
   const reached = deps.reached ?? (() => {});
   await reached('job-started');
   const now = deps.clock();
-  const loaded = await loadOrder(deps.db, orderKey, new Date(now.getTime() - attemptSeconds * 1_000));
+  const loaded = await loadOrder(deps.db, orderKey, now, attemptSeconds);
   if (!loaded) throw new GiveUp(`there is no order ${orderKey}`);
   const { order, settlements } = loaded;
   if (order.status === 'completed' || order.status === 'failed' || order.attempts > attempt) return;
@@ -133,7 +138,11 @@ const waitForMore = async (
     });
     if (!open || wait.reason !== 'waiting_partner') return;
     const untilLimit = Math.max(1, Math.ceil((order.decideBy.getTime() - at.getTime()) / 1_000));
-    const afterSeconds = Math.min(longestWaitSeconds, 2 ** Math.min(order.attempts, 10), untilLimit);
+    const afterSeconds = Math.min(
+      longestWaitSeconds(order.attempts),
+      2 ** Math.min(order.attempts, 10),
+      untilLimit,
+    );
     const next = { orderKey: order.orderKey, requestId, attempt: order.attempts + 1 };
     await deps.jobs.enqueue(tx, assemblyQueue, next, { afterSeconds });
   });

@@ -1,4 +1,5 @@
 import type { QuorumInput, QuorumOutput } from '../quorum/contract.ts';
+import { parseInput } from '../quorum/quorum.ts';
 import { decide } from '../quorum/quorum.ts';
 import { canonicalJson } from '../shared/canonical-json.ts';
 import type { OrderFacts, PartyFacts } from './facts.ts';
@@ -13,14 +14,14 @@ import type {
 import type { PersonIds } from './person-ids.ts';
 import { companyInput, type PartyPowers, personInput } from './quorum-input.ts';
 import type { OrderRequest } from './request.ts';
-import type { Settlement } from './review.ts';
+import type { BoundSettlement } from './settlement.ts';
 
 type DecisionFacts = {
   orderKey: string;
   request: OrderRequest;
   terms: OrderTerms;
   facts: OrderFacts;
-  settlements: readonly Settlement[];
+  settlements: readonly BoundSettlement[];
   at: Date;
   idOf: PersonIds;
 };
@@ -61,8 +62,11 @@ const decideParty = (order: DecisionFacts, { party, powers, operators }: PartyFa
     return partyDecision(party, input, [participantOf(order, party.document, null)]);
   }
   // The engine is asked even where the partner gave nothing, so that "undetermined" has its reasons on record.
-  const known = powers === 'unavailable' ? unknownPowers : powers;
-  const input = companyInput(facts, known, operators);
+  const given = powers === 'unavailable' ? unknownPowers : powers;
+  const decidable = parseInput(companyInput(facts, given, operators)).ok;
+  // An answer that the engine's reader refuses is no answer: deciding by it could only be a guess.
+  const known = decidable ? given : unknownPowers;
+  const input = companyInput(facts, known, decidable ? operators : null);
   return partyDecision(
     party,
     input,

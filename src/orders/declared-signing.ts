@@ -1,5 +1,5 @@
 import type { FieldViolation } from '../platform/problem.ts';
-import { parseInput } from '../quorum/input.ts';
+import { parseInput } from '../quorum/quorum.ts';
 import { isCpf } from '../shared/cpf-cnpj.ts';
 import type { PartialRequest } from './request.ts';
 

@@ -38,7 +38,7 @@ export type OrderFacts = {
   parties: PartyFacts[];
   /** By CPF. null: the partner had not answered when the decision was due; only notifications need it. */
   contacts: Map<string, PersonContact> | null;
-  /** Partners that gave no answer to what the decision needs, in the order in which they were asked. */
+  /** Partners that gave no answer to what the decision needs, as they failed. Contacts are not needed for it. */
   missing: PartnerName[];
   /** Hashes of the answers used, for the certificate. */
   evidence: EvidenceItem[];
@@ -71,11 +71,16 @@ export const gatherFacts = async (deps: GatherDeps, order: Order, call: Call): P
 
   const documents = documentsToReach(parties, powers, order.terms);
   const contacts = contactsOf(deps, ask, documents);
+  // Whoever throws below leaves without waiting for the contacts; their failure must not end the process.
+  contacts.catch(() => {});
   const operators = await Promise.all(
     parties.map((party, index) => operatorsOf(deps, ask, order, party, powers[index] ?? null)),
   );
   const told = await Promise.race([contacts, delay(contactGraceMs, null, { ref: false })]);
   await deps.reached('registry-answered');
+  // Contacts may still arrive: from here on they are in none of what this decision says that it used.
+  const evidence = [...ask.used];
+  const missing = ask.missing.filter((partner) => partner !== 'people');
   await ask.keepNew();
   await deps.reached('evidence-kept');
 
@@ -86,8 +91,8 @@ export const gatherFacts = async (deps: GatherDeps, order: Order, call: Call): P
       operators: operators[index] ?? null,
     })),
     contacts: told,
-    missing: ask.missing,
-    evidence: ask.used,
+    missing,
+    evidence,
   };
 };
 
@@ -185,14 +190,11 @@ const digest = (documents: readonly string[]): string =>
 
 const contactsOf = async (
   { partners }: GatherDeps,
-  { ask, missing }: Asking,
+  { ask }: Asking,
   documents: readonly string[],
 ): Promise<Map<string, PersonContact> | null> => {
   if (documents.length === 0) return new Map();
   const answer = await ask('people', digest(documents), (call) => partners.people(documents, call));
-  // Contacts are not needed for the verdict, so their absence holds nothing up.
-  const place = missing.indexOf('people');
-  if (place >= 0) missing.splice(place, 1);
   return answer && new Map(answer.map((contact) => [contact.document, contact]));
 };
 

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { principalOf, type Routes } from '../platform/http.ts';
 import { isMessageCursor, readMessages } from '../platform/outbox.ts';
 import { Problem } from '../platform/problem.ts';
-import type { Language } from '../quorum/explain.ts';
+import type { Language } from '../quorum/quorum.ts';
 import {
   type Caller,
   cancelOrder,
@@ -101,6 +101,7 @@ export const orderRoutes =
       },
       async (request, reply) => {
         const placed = await placeOrder(deps, callerOf(request), request.body, idempotencyKeyOf(request));
+        request.orderKey = placed.location.split('/').at(-1);
         if (placed.replayed) void reply.header('idempotent-replayed', 'true');
         return reply
           .code(placed.status)

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { Pool } from 'pg';
-import type { Partners, PersonContact } from '../partners/partners.ts';
+import { type Partners, PartnerUnavailable, type PersonContact } from '../partners/partners.ts';
 import type { JobContext, Queue } from '../platform/jobs.ts';
 import type { Log } from '../platform/log.ts';
+import { prepared } from '../platform/postgres.ts';
 import { insertEvidence } from './store.ts';
 
 /** Tells the participants of an order with quorum that they may sign. */
@@ -35,12 +36,32 @@ type Row = {
   nome: string | null;
   email: string | null;
   telefone: string | null;
+  a_notificar: boolean;
 };
+
+// A person of two parties is notified once, where any of them lets the person sign.
+const participantsSql = prepared(
+  'notification.participants',
+  `SELECT DISTINCT ON (p.pessoa_id) e.area_id, p.pessoa_id, p.documento, p.nome, p.email, p.telefone,
+       p.habilitado AND p.notificado_em IS NULL AS a_notificar
+     FROM participantes p JOIN envelopes e USING (envelope_id)
+     WHERE p.envelope_id = $1 AND e.status_envelope = 'concluido'
+     ORDER BY p.pessoa_id, p.habilitado DESC, p.parte`,
+);
+
+// Asynchronous: losing the note to a crash of the server only means to ask the partner again, under the same key.
+const notifiedSql = prepared(
+  'notification.noted',
+  `WITH assincrono AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
+   UPDATE participantes SET notificado_em = $3 FROM assincrono
+   WHERE envelope_id = $1 AND pessoa_id = $2 AND notificado_em IS NULL`,
+);
 
 /**
  * Notifies each enabled participant once. The partner sends once for each idempotency key, so a job that is
  * cut off between sending and noting it may ask again. Contacts that the decision did not wait for are asked
- * for here; without them the job fails and comes back, the order is not touched.
+ * for here; without them the job fails and comes back, the order is not touched. A person whom the partner
+ * refuses does not keep the others from being told; the job fails after them.
  */
 export const notifyParticipants = async (
   deps: NotificationDeps,
@@ -49,47 +70,51 @@ export const notifyParticipants = async (
 ): Promise<void> => {
   const reached = deps.reached ?? (() => {});
   await reached('notification-started');
-  const { rows } = await deps.db.query<Row>(
-    `SELECT DISTINCT ON (p.pessoa_id) e.area_id, p.pessoa_id, p.documento, p.nome, p.email, p.telefone
-     FROM participantes p JOIN envelopes e USING (envelope_id)
-     WHERE p.envelope_id = $1 AND p.habilitado AND p.notificado_em IS NULL AND e.status_envelope = 'concluido'
-     ORDER BY p.pessoa_id, p.parte`,
-    [orderKey],
-  );
-  const contacts = await contactsOf(deps, orderKey, rows, { requestId, signal });
-  for (const row of rows) {
-    const recipient = contacts.get(row.documento) ?? known(row);
+  const call = { requestId, signal };
+  const { rows } = await deps.db.query<Row>(participantsSql([orderKey]));
+  const pending = rows.filter(({ a_notificar }) => a_notificar);
+  if (pending.length === 0) return;
+  const contacts = await contactsOf(deps, orderKey, rows, call);
+  const refused: PartnerUnavailable[] = [];
+  for (const row of pending) {
+    const recipient = recipientOf(row, contacts.get(row.documento));
     if (recipient.email === null && recipient.phone === null) {
       deps.log.warn({ orderKey, person: row.pessoa_id }, 'participant has no contact and was not notified');
       continue;
     }
-    await deps.partners.notify(
-      {
-        idempotencyKey: `${orderKey}:${row.pessoa_id}`,
-        orderKey,
-        areaId: row.area_id,
-        template: 'signature_requested',
-        recipient,
-      },
-      { requestId, signal },
-    );
+    const idempotencyKey = `${orderKey}:${row.pessoa_id}`;
+    try {
+      await deps.partners.notify(
+        { idempotencyKey, orderKey, areaId: row.area_id, template: 'signature_requested', recipient },
+        call,
+      );
+    } catch (error) {
+      if (!(error instanceof PartnerUnavailable && error.reason === 'rejected')) throw error;
+      refused.push(error);
+      continue;
+    }
     await reached('notification-sent');
-    await deps.db.query(
-      `UPDATE participantes SET notificado_em = $3 WHERE envelope_id = $1 AND pessoa_id = $2 AND notificado_em IS NULL`,
-      [orderKey, row.pessoa_id, deps.clock()],
-    );
+    await deps.db.query(notifiedSql([orderKey, row.pessoa_id, deps.clock()]));
     await reached('notification-noted');
   }
+  if (refused[0]) throw refused[0];
 };
 
-const known = (row: Row): PersonContact => ({
+/**
+ * The same for the same order whether the contact was stored or just asked for: a repeated call must have the
+ * same body, or the partner refuses its key.
+ */
+const recipientOf = (row: Row, contact: PersonContact | undefined): PersonContact => ({
   document: row.documento,
-  name: row.nome ?? row.pessoa_id,
-  email: row.email,
-  phone: row.telefone,
+  name: row.nome ?? contact?.name ?? row.pessoa_id,
+  email: row.email ?? contact?.email ?? null,
+  phone: row.telefone ?? contact?.phone ?? null,
 });
 
-/** Contacts of those who have none stored: asked for, kept as evidence, then written to the participants. */
+/**
+ * Contacts of those who have none stored, whether they may sign or not: asked for, kept as evidence, then
+ * written to the participants.
+ */
 const contactsOf = async (
   { db, partners }: NotificationDeps,
   orderKey: string,
@@ -98,7 +123,8 @@ const contactsOf = async (
 ): Promise<Map<string, PersonContact>> => {
   const documents = rows
     .filter(({ email, telefone }) => email === null && telefone === null)
-    .map((row) => row.documento);
+    .map((row) => row.documento)
+    .sort();
   if (documents.length === 0) return new Map();
   const answer = await partners.people(documents, call);
   const query = createHash('sha256').update(documents.join(' ')).digest('hex').slice(0, 32);

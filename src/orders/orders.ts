@@ -6,7 +6,7 @@ import { mayUseArea } from '../platform/auth.ts';
 import type { Jobs } from '../platform/jobs.ts';
 import { type Tx, transaction } from '../platform/postgres.ts';
 import { Problem } from '../platform/problem.ts';
-import type { Language } from '../quorum/explain.ts';
+import type { Language } from '../quorum/quorum.ts';
 import { newId } from '../shared/ids.ts';
 import { assemblyQueue } from './assembly.ts';
 import { cancelOrder as writeCancellation } from './cancellation.ts';
@@ -18,8 +18,9 @@ import { type OrderTerms, partiesOf } from './model.ts';
 import type { PersonIds } from './person-ids.ts';
 import { type OrderRequest, parseOrderRequest } from './request.ts';
 import type { Review } from './review.ts';
+import { checkSettlements } from './settlement.ts';
 import { checkStandards } from './standards.ts';
-import { insertOrder, insertReview, takeIdempotencyKey } from './store.ts';
+import { insertOrder, insertReview, loadInputs, takeIdempotencyKey } from './store.ts';
 import {
   decisionView,
   listOrders,
@@ -37,6 +38,8 @@ export type OrdersDeps = {
   idOf: PersonIds;
   /** Queue that gets every message; absent: none. */
   sqsUrl?: string | undefined;
+  /** What is wrong with a callback address that no webhook could go to; absent: only delivery finds out. */
+  callbackProblem?: (url: string) => string | undefined;
 };
 
 /** Who asks, under which request id. */
@@ -64,46 +67,68 @@ export const placeOrder = async (
   const bodyHash = createHash('sha256')
     .update(JSON.stringify(body ?? null))
     .digest('hex');
-  const key = idempotencyKey && { clientId: caller.principal.clientId, key: idempotencyKey, bodyHash };
+  const key =
+    idempotencyKey === undefined
+      ? undefined
+      : { clientId: caller.principal.clientId, key: idempotencyKey, bodyHash };
   if (key) {
     // First without a transaction: a repetition must be answered also while partners are away.
     const earlier = await answeredBefore(deps.db, key, deps.clock());
     if (earlier) return earlier;
   }
-  const { request, terms, limitSeconds } = await acceptOrder(deps, caller, body);
-  return transaction(deps.db, async (tx) => {
-    const now = deps.clock();
-    if (key) {
-      const taken = await takeIdempotencyKey(tx, key.clientId, key.key, now);
-      if (taken.state === 'running')
-        throw new Problem('request-in-progress', 'A request with this Idempotency-Key is still running.', {
-          headers: { 'retry-after': '1' },
-        });
-      if (taken.state === 'answered') return replay(taken, key.bodyHash);
-    }
-    const orderKey = newId('ord', now);
-    const decideBy = new Date(now.getTime() + limitSeconds * 1_000);
-    const answer = {
-      status: 201,
-      location: `/v1/orders/${orderKey}`,
-      body: JSON.stringify(createdView(orderKey, request, now, decideBy)),
-    };
-    await insertOrder(tx, {
-      orderKey,
-      request,
-      terms,
-      participants: participantsOf(request),
-      createdAt: now,
-      decideBy,
-      author: caller.principal.subject,
-      requestId: caller.requestId,
-      answer: key
-        ? { ...key, ...answer, expiresAt: new Date(now.getTime() + idempotencyHours * 3_600_000) }
-        : null,
-    });
-    await deps.jobs.enqueue(tx, assemblyQueue, { orderKey, requestId: caller.requestId, attempt: 0 });
-    return { ...answer, replayed: false };
+  const accepted = await acceptOrder(deps, caller, body);
+  try {
+    return await transaction(deps.db, (tx) => storeOrder(deps, tx, caller, accepted, key));
+  } catch (error) {
+    const answered =
+      error instanceof KeyAnswered && key && (await answeredBefore(deps.db, key, deps.clock()));
+    if (answered) return answered;
+    throw error;
+  }
+};
+
+/** A twin of the request was answered while this one was on its way; undoes the transaction. */
+class KeyAnswered extends Error {}
+
+const storeOrder = async (
+  deps: OrdersDeps,
+  tx: Tx,
+  { principal, requestId }: Caller,
+  { request, terms, limitSeconds }: AcceptedOrder,
+  key: KeyOfBody | undefined,
+): Promise<PlacedOrder> => {
+  const now = deps.clock();
+  if (key) {
+    const taken = await takeIdempotencyKey(tx, key.clientId, key.key, now);
+    if (taken.state === 'running')
+      throw new Problem('request-in-progress', 'A request with this Idempotency-Key is still running.', {
+        headers: { 'retry-after': '1' },
+      });
+    if (taken.state === 'answered') return replay(taken, key.bodyHash);
+  }
+  const orderKey = newId('ord', now);
+  const decideBy = new Date(now.getTime() + limitSeconds * 1_000);
+  const answer = {
+    status: 201,
+    location: `/v1/orders/${orderKey}`,
+    body: JSON.stringify(createdView(orderKey, request, now, decideBy)),
+  };
+  const stored = await insertOrder(tx, {
+    orderKey,
+    request,
+    terms,
+    participants: partiesOf(request).length,
+    createdAt: now,
+    decideBy,
+    author: principal.subject,
+    requestId,
+    answer: key
+      ? { ...key, ...answer, expiresAt: new Date(now.getTime() + idempotencyHours * 3_600_000) }
+      : null,
   });
+  if (!stored) throw new KeyAnswered();
+  await deps.jobs.enqueue(tx, assemblyQueue, { orderKey, requestId, attempt: 0 });
+  return { ...answer, replayed: false };
 };
 
 type KeyOfBody = { clientId: string; key: string; bodyHash: string };
@@ -150,13 +175,11 @@ const createdView = (
   decidedAt: null,
 });
 
-const participantsOf = (request: OrderRequest): number => partiesOf(request).length;
-
 type AcceptedOrder = { request: OrderRequest; terms: OrderTerms; limitSeconds: number };
 
 /** Reads a body and holds it against the area's standards; every violation is reported at once. */
 const acceptOrder = async (
-  { db, partners }: OrdersDeps,
+  { db, partners, callbackProblem }: OrdersDeps,
   { principal, requestId }: Caller,
   body: unknown,
 ): Promise<AcceptedOrder> => {
@@ -173,6 +196,8 @@ const acceptOrder = async (
   });
   violations.push(...checkStandards(request, parameters.value, domains.value));
   violations.push(...checkDeclaredSigning(request));
+  const unreachable = request.callbackUrl && callbackProblem?.(request.callbackUrl);
+  if (unreachable) violations.push({ pointer: '/callbackUrl', message: unreachable });
   if (violations.length > 0 || parameters.value === null) throw refused(violations);
   if (!parameters.fromCache || !domains.fromCache)
     await rememberDimensions(db, parameters.value, domains.value);
@@ -253,6 +278,9 @@ export const simulateOrder = async (
 
 const notFound = (orderKey: string): Problem => new Problem('not-found', `There is no order ${orderKey}.`);
 
+/** The form of an order's key: what has another is not looked for. */
+export const isOrderKey = (text: string): boolean => /^ord_[0-9A-Z]{26}$/.test(text);
+
 /** @throws Problem `not-found`, also for an order of another area: its existence is no one else's business. */
 export const getOrder = async (
   { db }: Pick<OrdersDeps, 'db'>,
@@ -260,7 +288,9 @@ export const getOrder = async (
   orderKey: string,
   language: Language,
 ): Promise<OrderView> => {
-  const order = await readOrder(db, orderKey, visibleAreas(principal), language);
+  const order = isOrderKey(orderKey)
+    ? await readOrder(db, orderKey, visibleAreas(principal), language)
+    : null;
   if (!order) throw notFound(orderKey);
   return order;
 };
@@ -321,12 +351,13 @@ export const reviewOrder = async (
   const author = caller.principal.subject;
   if (order.timeline.some(({ type, by }) => type === 'order_created' && by === author))
     throw new Problem('second-person-required', 'Who created an order can not review it.');
-  const violations = unsettled(order, review);
-  if (violations.length > 0) throw refused(violations);
+  const checked = checkSettlements(order, await loadInputs(deps.db, orderKey), review);
+  if (!('bound' in checked)) throw refused(checked.violations);
   await transaction(deps.db, async (tx: Tx) => {
     const at = deps.clock();
     const attempt = await insertReview(tx, {
       ...review,
+      settlements: checked.bound,
       id: newId('rev', at),
       orderKey,
       areaId: order.areaId,
@@ -338,21 +369,3 @@ export const reviewOrder = async (
   });
   return getOrder(deps, caller, orderKey, language);
 };
-
-/** Settlements that name nothing which the last decision left uncertain. */
-const unsettled = (order: OrderView, { settlements }: Review) =>
-  settlements.flatMap((settlement, index) => {
-    const party = order.parties[settlement.party];
-    const pointer = `/settlements/${index}`;
-    if (!party)
-      return [{ pointer: `${pointer}/party`, message: `expected 0 to ${order.parties.length - 1}` }];
-    if (settlement.kind === 'rule')
-      return party.decision.reasons.includes('unread_rule') ||
-        party.decision.reasons.includes('unread_restriction')
-        ? []
-        : [{ pointer, message: 'expected a party with a rule that could not be read' }];
-    const open = party.people
-      .find(({ id }) => id === settlement.person)
-      ?.reasons.some((reason) => reason.code === 'other' && reason.reservation === settlement.reservation);
-    return open ? [] : [{ pointer, message: 'expected a person and a reservation that are uncertain' }];
-  });

@@ -1,10 +1,10 @@
 import type { CompanyPowers, RegistryOperator } from '../partners/partners.ts';
 import { withPersonIds } from '../partners/partners.ts';
-import type { Operator, Person, QuorumInput, Reservation, Rule } from '../quorum/contract.ts';
+import type { Operator, Person, QuorumInput, Rule } from '../quorum/contract.ts';
 import type { OrderParty, OrderTerms } from './model.ts';
 import type { PersonIds } from './person-ids.ts';
 import type { OrderRequest } from './request.ts';
-import type { Settlement } from './review.ts';
+import { applySettlements, type BoundSettlement } from './settlement.ts';
 
 /** Who represents a company and how they may sign, wherever it was learnt. Persons are named by CPF. */
 export type PartyPowers = Pick<CompanyPowers, 'representatives' | 'groups' | 'rules' | 'unavailable'>;
@@ -15,7 +15,7 @@ type InputFacts = {
   terms: OrderTerms;
   party: OrderParty;
   at: Date;
-  settlements: readonly Settlement[];
+  settlements: readonly BoundSettlement[];
   idOf: PersonIds;
 };
 
@@ -68,14 +68,12 @@ export const companyInput = (
   const { groups, rules } = withPersonIds(powers, idOf);
   const byDocument = new Map(operators?.map((operator) => [operator.document, operator]));
   const own = settlements.filter((settlement) => settlement.party === party.index);
-  return {
+  const open: QuorumInput = {
     ...common(facts),
     requiresChannelAccess: terms.requiresRegistry,
     ...(powers.unavailable.length > 0 ? { unavailable: [...powers.unavailable] } : {}),
     groups,
-    rules: rules.flatMap((rule) =>
-      settledRule(request.requestedBy === undefined ? splitByRequester(rule) : [rule], own),
-    ),
+    rules: request.requestedBy === undefined ? rules.flatMap(splitByRequester) : rules,
     people: powers.representatives.map(({ document, reservations }): Person => {
       const id = idOf(document);
       return {
@@ -83,10 +81,11 @@ export const companyInput = (
         ...(terms.requiresRegistry
           ? { operator: operators === null ? null : operatorOf(byDocument.get(document)) }
           : {}),
-        reservations: settledReservations(id, reservations, own),
+        reservations,
       };
     }),
   };
+  return applySettlements(open, own);
 };
 
 const operatorOf = (found: RegistryOperator | undefined): Operator => ({
@@ -107,37 +106,3 @@ const splitByRequester = (rule: Rule): Rule[] => {
   const unread: Rule = { ...rest, id: `${rule.id}#requester-unknown`, coverage: 'unknown' };
   return open.length === 0 ? [unread] : [{ ...rule, alternatives: open }, unread];
 };
-
-/** A reservation that a reviewer settled: it holds the person back, or it does not exist for this act. */
-const settledReservations = (
-  person: string,
-  reservations: readonly Reservation[],
-  settlements: readonly Settlement[],
-): Reservation[] =>
-  reservations.flatMap((reservation, index): Reservation[] => {
-    if (reservation.kind !== 'other') return [reservation];
-    const settled = settlements.find(
-      (settlement) =>
-        settlement.kind === 'reservation' && settlement.person === person && settlement.reservation === index,
-    );
-    if (!settled) return [reservation];
-    const { text: _, kind: __, ...scope } = reservation;
-    // The index of later reservations must stay what the partner's answer says, so nothing is dropped: a
-    // reservation that does not apply becomes a limit that no act passes.
-    return settled.outcome === 'applies'
-      ? [{ ...scope, kind: 'suspended' as const }]
-      : [{ ...scope, kind: 'value_limit' as const, maxCents: Number.MAX_SAFE_INTEGER }];
-  });
-
-/** A rule that could not be read and that a reviewer read. */
-const settledRule = (rules: readonly Rule[], settlements: readonly Settlement[]): Rule[] =>
-  rules.flatMap((rule): Rule[] => {
-    if (rule.coverage !== 'unknown') return [rule];
-    const settled = settlements.find(
-      (settlement) => settlement.kind === 'rule' && settlement.rule === rule.id,
-    );
-    if (settled?.kind !== 'rule') return [rule];
-    if (settled.outcome === 'does_not_apply') return [];
-    if (rule.effect === 'forbid') return [{ ...rule, coverage: 'complete' as const }];
-    return [{ ...rule, coverage: 'complete' as const, alternatives: settled.alternatives ?? [] }];
-  });

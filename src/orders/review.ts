@@ -1,6 +1,10 @@
 import { z } from 'zod';
+import { isStorableText } from '../shared/storable-text.ts';
 
-const id = z.string().min(1).max(200);
+const text = (max: number) =>
+  z.string().max(max).refine(isStorableText, 'expected text without U+0000 and without half surrogates');
+
+const id = text(200).min(1);
 
 const alternative = z.strictObject({
   id,
@@ -49,8 +53,8 @@ export type Settlement = z.output<typeof settlementSchema>;
 
 /** The body of `POST /v1/orders/{key}/review`. */
 export const reviewSchema = z.strictObject({
-  reason: z.string().min(10).max(4_000).describe('Why, in the words of the reviewer.'),
-  evidence: z.string().min(1).max(4_000).describe('Where it can be seen: a document, a protocol, a link.'),
+  reason: text(4_000).min(10).describe('Why, in the words of the reviewer.'),
+  evidence: text(4_000).min(1).describe('Where it can be seen: a document, a protocol, a link.'),
   settlements: z.array(settlementSchema).min(1).max(500),
 });
 

@@ -1,4 +1,5 @@
-import type { Db, Tx } from '../platform/postgres.ts';
+import { type Db, prepared, type Tx } from '../platform/postgres.ts';
+import type { QuorumInput } from '../quorum/contract.ts';
 import type { EvidenceItem } from './facts.ts';
 import {
   type FailureReason,
@@ -11,7 +12,8 @@ import {
   type WaitReason,
 } from './model.ts';
 import type { OrderRequest } from './request.ts';
-import type { Review, Settlement } from './review.ts';
+import type { Review } from './review.ts';
+import type { BoundSettlement } from './settlement.ts';
 
 const personType = { company: 'pessoa_juridica', person: 'pessoa_fisica' } as const;
 const partyRole = { requester: 'requisitante', guarantor: 'garantidor' } as const;
@@ -39,11 +41,9 @@ export type NewOrder = {
   answer: IdempotentAnswer | null;
 };
 
-/** The draft with its event, its audit row and its idempotent answer, in one statement: one round trip. */
-export const insertOrder = async (tx: Tx, order: NewOrder): Promise<void> => {
-  const { request, answer } = order;
-  await tx.query(
-    `WITH envelope AS (
+const insertOrderSql = prepared(
+  'orders.insert',
+  `WITH envelope AS (
        INSERT INTO envelopes (envelope_id, area_id, contrato_id, status_envelope, plataforma_id,
          meio_assinatura_id, poder, valor_centavos, requisitante_id, tipo_requisitante, numero_participantes,
          pedido, parametros, prazo_decisao, data_criacao, criado_por, data_atualizacao, atualizado_por)
@@ -56,8 +56,22 @@ export const insertOrder = async (tx: Tx, order: NewOrder): Promise<void> => {
        VALUES ($14, $15, 'order.create', $1, $2, $16)
      )
      INSERT INTO chaves_idempotencia (cliente_id, chave, hash_corpo, status_http, local_http, resposta, expira_em)
-     SELECT $17, $18, $19, $20, $21, $22, $23 WHERE $18::text IS NOT NULL`,
-    [
+     SELECT $17, $18, $19, $20, $21, $22, $23 WHERE $18::text IS NOT NULL
+     -- An expired answer stays until the next retention run, and makes room for the new one here.
+     ON CONFLICT (cliente_id, chave) DO UPDATE
+       SET hash_corpo = excluded.hash_corpo, status_http = excluded.status_http,
+         local_http = excluded.local_http, resposta = excluded.resposta, expira_em = excluded.expira_em
+       WHERE chaves_idempotencia.expira_em <= $14`,
+);
+
+/**
+ * The draft with its event, its audit row and its idempotent answer, in one statement: one round trip.
+ * false: another transaction answered the key since it was looked at. Then this one must be rolled back.
+ */
+export const insertOrder = async (tx: Tx, order: NewOrder): Promise<boolean> => {
+  const { request, answer } = order;
+  const { rowCount } = await tx.query(
+    insertOrderSql([
       order.orderKey,
       request.areaId,
       request.contractId ?? null,
@@ -81,8 +95,9 @@ export const insertOrder = async (tx: Tx, order: NewOrder): Promise<void> => {
       answer?.location ?? null,
       answer?.body ?? null,
       answer?.expiresAt ?? null,
-    ],
+    ]),
   );
+  return answer === null || rowCount === 1;
 };
 
 type IdempotencyRow = {
@@ -98,9 +113,18 @@ export type KeyState =
   | { state: 'running' }
   | { state: 'answered'; bodyHash: string; status: number; location: string; body: string };
 
+const idempotencyKeySql = prepared(
+  'orders.idempotency-key',
+  `SELECT pg_try_advisory_xact_lock(hashtextextended($1 || ' ' || $2, 8080)) AS locked, k.*
+     FROM (SELECT 1) one
+     LEFT JOIN chaves_idempotencia k ON k.cliente_id = $1 AND k.chave = $2 AND k.expira_em > $3`,
+);
+
 /**
  * Takes an idempotency key for the transaction, or says who has it: an advisory lock stands for "still
  * running", because a row that another transaction has not committed can be waited for, but not seen.
+ * Lock and row are not of one instant: a key that is told to be free may just have been answered, and
+ * `insertOrder` finds that out.
  */
 export const takeIdempotencyKey = async (
   tx: Db,
@@ -108,12 +132,7 @@ export const takeIdempotencyKey = async (
   key: string,
   now: Date,
 ): Promise<KeyState> => {
-  const { rows } = await tx.query<IdempotencyRow>(
-    `SELECT pg_try_advisory_xact_lock(hashtextextended($1 || ' ' || $2, 8080)) AS locked, k.*
-     FROM (SELECT 1) one
-     LEFT JOIN chaves_idempotencia k ON k.cliente_id = $1 AND k.chave = $2 AND k.expira_em > $3`,
-    [clientId, key, now],
-  );
+  const { rows } = await tx.query<IdempotencyRow>(idempotencyKeySql([clientId, key, now]));
   const row = rows[0];
   if (row?.hash_corpo != null)
     return {
@@ -138,23 +157,34 @@ type OpenOrderRow = {
   evidencias:
     | { parceiro: string; consulta: string; corpo: string; hash_sha256: string; recebida_em: string }[]
     | null;
-  acertos: Settlement[][] | null;
+  acertos: BoundSettlement[][] | null;
 };
 
-export type LoadedOrder = { order: OpenOrder; evidence: EvidenceItem[]; settlements: Settlement[] };
+export type LoadedOrder = { order: OpenOrder; evidence: EvidenceItem[]; settlements: BoundSettlement[] };
 
-/** An order with the evidence gathered since `freshSince` and every settlement, in one round trip. */
-export const loadOrder = async (db: Db, orderKey: string, freshSince: Date): Promise<LoadedOrder | null> => {
-  const { rows } = await db.query<OpenOrderRow>(
-    `SELECT e.area_id, e.status_envelope, e.pedido, e.parametros, e.data_criacao, e.prazo_decisao,
+const loadOrderSql = prepared(
+  'orders.load',
+  `SELECT e.area_id, e.status_envelope, e.pedido, e.parametros, e.data_criacao, e.prazo_decisao,
        e.tentativas, e.motivo_espera,
        (SELECT json_agg(v ORDER BY v.recebida_em) FROM evidencias v
-        WHERE v.envelope_id = e.envelope_id AND v.recebida_em >= $2) AS evidencias,
+        WHERE v.envelope_id = e.envelope_id AND v.recebida_em >= $2::timestamptz - make_interval(
+           secs => greatest($3::int, (e.parametros->>'evidenceMaxAgeSeconds')::int))) AS evidencias,
        (SELECT json_agg(r.acertos ORDER BY r.revisao_id) FROM revisoes r
         WHERE r.envelope_id = e.envelope_id) AS acertos
      FROM envelopes e WHERE e.envelope_id = $1`,
-    [orderKey, freshSince],
-  );
+);
+
+/**
+ * An order with its fresh evidence and every settlement, in one round trip. Evidence is fresh for
+ * `freshSeconds`, or for the area's maximum age where that is longer.
+ */
+export const loadOrder = async (
+  db: Db,
+  orderKey: string,
+  now: Date,
+  freshSeconds: number,
+): Promise<LoadedOrder | null> => {
+  const { rows } = await db.query<OpenOrderRow>(loadOrderSql([orderKey, now, freshSeconds]));
   const row = rows[0];
   if (!row) return null;
   return {
@@ -181,6 +211,18 @@ export const loadOrder = async (db: Db, orderKey: string, freshSince: Date): Pro
   };
 };
 
+const evidenceSql = prepared(
+  'orders.evidence',
+  `WITH assincrono AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
+     andamento AS (
+       UPDATE envelopes SET status_envelope = 'em_processamento'
+       WHERE envelope_id = $1 AND $7 AND status_envelope = 'rascunho'
+     )
+     INSERT INTO evidencias (envelope_id, parceiro, consulta, recebida_em, hash_sha256, corpo)
+     SELECT $1, v.* FROM assincrono, unnest($2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[]) v
+     ON CONFLICT DO NOTHING`,
+);
+
 /**
  * Keeps answers as evidence; the first also says that the order is in processing.
  * Run with `synchronous_commit` off: the log is written in order, so whenever a decision that used an answer
@@ -194,15 +236,7 @@ export const insertEvidence = async (
 ): Promise<void> => {
   const column = (pick: (item: EvidenceItem) => string): string[] => items.map(pick);
   await db.query(
-    `WITH assincrono AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
-     andamento AS (
-       UPDATE envelopes SET status_envelope = 'em_processamento'
-       WHERE envelope_id = $1 AND $7 AND status_envelope = 'rascunho'
-     )
-     INSERT INTO evidencias (envelope_id, parceiro, consulta, recebida_em, hash_sha256, corpo)
-     SELECT $1, v.* FROM assincrono, unnest($2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[]) v
-     ON CONFLICT DO NOTHING`,
-    [
+    evidenceSql([
       orderKey,
       column((item) => item.partner),
       column((item) => item.query),
@@ -210,7 +244,7 @@ export const insertEvidence = async (
       column((item) => item.sha256),
       column((item) => item.raw),
       markProcessing,
-    ],
+    ]),
   );
 };
 
@@ -241,45 +275,52 @@ export const writeOutcome = async (tx: Tx, outcome: Outcome): Promise<boolean> =
   const people = parties.flatMap(({ party, participants }) =>
     participants.map((person) => ({ ...person, party: party.index })),
   );
-  const { rows } = await tx.query(outcomeSql, [
-    outcome.orderKey,
-    toStatusEnvelope(outcome.status),
-    outcome.status === 'processing' ? null : outcome.status === 'completed',
-    outcome.failureReason,
-    outcome.wait?.reason ?? null,
-    outcome.wait?.partner ?? null,
-    outcome.at,
-    outcome.author,
-    parties.map(({ party }) => party.index),
-    parties.map(({ party }) => partyRole[party.role]),
-    parties.map(({ party }) => personType[party.type]),
-    parties.map(({ party }) => party.document),
-    parties.map(({ verdict }) => verdict),
-    parties.map(({ failureReason }) => failureReason),
-    parties.map(({ input }) => input),
-    parties.map(({ output }) => JSON.stringify(output)),
-    parties.map((_, index) => outcome.certificates[index] ?? null),
-    people.map(({ party }) => party),
-    people.map(({ id }) => id),
-    people.map(({ document }) => document),
-    people.map(({ name }) => name),
-    people.map(({ email }) => email),
-    people.map(({ phone }) => phone),
-    people.map(({ reserved }) => reserved),
-    people.map(({ enabled }) => enabled),
-    outcome.event?.type ?? null,
-    JSON.stringify(outcome.event?.detail ?? {}),
-    outcome.message?.id ?? null,
-    outcome.message?.type ?? null,
-    outcome.message?.body ?? null,
-    outcome.areaId,
-    outcome.action,
-    outcome.certificate,
-  ]);
+  const { rows } = await tx.query(
+    outcomeSql([
+      outcome.orderKey,
+      toStatusEnvelope(outcome.status),
+      // What was never decided must not read as "no quorum" to whoever counts.
+      outcome.status === 'processing' || outcome.failureReason === 'undetermined'
+        ? null
+        : outcome.status === 'completed',
+      outcome.failureReason,
+      outcome.wait?.reason ?? null,
+      outcome.wait?.partner ?? null,
+      outcome.at,
+      outcome.author,
+      parties.map(({ party }) => party.index),
+      parties.map(({ party }) => partyRole[party.role]),
+      parties.map(({ party }) => personType[party.type]),
+      parties.map(({ party }) => party.document),
+      parties.map(({ verdict }) => verdict),
+      parties.map(({ failureReason }) => failureReason),
+      parties.map(({ input }) => input),
+      parties.map(({ output }) => JSON.stringify(output)),
+      parties.map((_, index) => outcome.certificates[index] ?? null),
+      people.map(({ party }) => party),
+      people.map(({ id }) => id),
+      people.map(({ document }) => document),
+      people.map(({ name }) => name),
+      people.map(({ email }) => email),
+      people.map(({ phone }) => phone),
+      people.map(({ reserved }) => reserved),
+      people.map(({ enabled }) => enabled),
+      outcome.event?.type ?? null,
+      JSON.stringify(outcome.event?.detail ?? {}),
+      outcome.message?.id ?? null,
+      outcome.message?.type ?? null,
+      outcome.message?.body ?? null,
+      outcome.areaId,
+      outcome.action,
+      outcome.certificate,
+    ]),
+  );
   return rows.length === 1;
 };
 
-const outcomeSql = `
+const outcomeSql = prepared(
+  'orders.outcome',
+  `
   WITH envelope AS (
     UPDATE envelopes SET
       status_envelope = $2, coro_completo = $3, motivo_falha = $4, motivo_espera = $5, parceiro_esperado = $6,
@@ -309,7 +350,8 @@ const outcomeSql = `
     INSERT INTO trilha_auditoria (quando, quem, acao, recurso, area_id)
     SELECT $7, $8, $32, envelope_id, $31 FROM envelope
   )
-  SELECT envelope_id FROM envelope`;
+  SELECT envelope_id FROM envelope`,
+);
 
 /**
  * Forgets the parties of an earlier, undetermined attempt, before the next one writes its own. Locks the order,
@@ -329,7 +371,8 @@ export const deleteParties = async (tx: Tx, orderKey: string): Promise<void> => 
 /** Keeps a review; answers how often the order has been attempted, for the job that decides it again. */
 export const insertReview = async (
   tx: Tx,
-  review: Review & {
+  review: Pick<Review, 'reason' | 'evidence'> & {
+    settlements: readonly BoundSettlement[];
     id: string;
     orderKey: string;
     areaId: string;
@@ -363,4 +406,13 @@ export const insertReview = async (
     ],
   );
   return rows[0]?.tentativas ?? 0;
+};
+
+/** The engine's inputs of the last decision, party by party. */
+export const loadInputs = async (db: Db, orderKey: string): Promise<QuorumInput[]> => {
+  const { rows } = await db.query<{ entrada: string }>(
+    'SELECT entrada FROM partes WHERE envelope_id = $1 ORDER BY parte',
+    [orderKey],
+  );
+  return rows.map(({ entrada }) => JSON.parse(entrada) as QuorumInput);
 };

@@ -1,6 +1,6 @@
 import type { Db } from '../platform/postgres.ts';
 import type { QuorumInput, QuorumOutput } from '../quorum/contract.ts';
-import { explain, type Language } from '../quorum/explain.ts';
+import { explain, type Language } from '../quorum/quorum.ts';
 import { leastIdAt } from '../shared/ids.ts';
 import { maskEmail, maskPhone } from '../shared/mask.ts';
 import {

@@ -1,8 +1,9 @@
+import { createHash } from 'node:crypto';
 import { PgBoss, type QueueResult } from 'pg-boss';
 import { Gauge, Histogram } from 'prom-client';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
-import type { Tx } from './postgres.ts';
+import { type PreparedStatement, prepared, type Tx } from './postgres.ts';
 import { traced } from './telemetry.ts';
 
 /** A kind of job. Its jobs must be idempotent: one may run again after a crash, late, or beside its twin. */
@@ -13,6 +14,11 @@ export type Queue<Data extends object> = {
   readonly retryDelaySeconds: number;
   readonly retryDelayMaxSeconds: number;
   readonly expireInSeconds: number;
+  /**
+   * Wakes a worker at once. Not for every queue: PostgreSQL commits transactions that notify one after the
+   * other, each with its flush of the log.
+   */
+  readonly urgent?: boolean;
   /** Jobs of one key run one after the other, in the order in which they were made. */
   readonly orderedByKey?: boolean;
   /** Only a type: what a job of this queue carries. */
@@ -72,6 +78,21 @@ const deadLetterOf = (queueName: string): string => `${queueName}_dead`;
 /** The least that pg-boss takes; with supervision each 5 s a dead process's jobs move on within about 15 s. */
 const heartbeatSeconds = 10;
 
+/**
+ * The job system's own statements are few and long: named by their hash, each is planned once a connection.
+ */
+const openStatements = (): ((text: string, values: unknown[]) => PreparedStatement) => {
+  const known = new Map<string, ReturnType<typeof prepared>>();
+  return (text, values) => {
+    let statement = known.get(text);
+    if (!statement) {
+      statement = prepared(`jobs.${createHash('sha256').update(text).digest('hex').slice(0, 32)}`, text);
+      known.set(text, statement);
+    }
+    return statement(values);
+  };
+};
+
 const errorOutput = (error: unknown): { message: string; name: string } => ({
   name: error instanceof Error ? error.name : 'Error',
   message: error instanceof Error ? error.message : String(error),
@@ -112,13 +133,14 @@ export const openJobs = async ({
   for (const queue of queues) await declare(boss, queue);
 
   let closed: Promise<void> | undefined;
+  const statementOf = openStatements();
   const duration = metrics && jobDuration(metrics);
   if (metrics && works) watchDepth(boss, queues, metrics, log);
 
   return {
     enqueue: async (tx, queue, data, options = {}) => {
       await boss.send(queue.name, data, {
-        db: { executeSql: (text, values) => tx.query(text, values) },
+        db: { executeSql: (text, values) => tx.query(statementOf(text, values ?? [])) },
         ...(options.afterSeconds ? { startAfter: options.afterSeconds } : {}),
         ...(options.key ? { singletonKey: options.key } : {}),
       });
@@ -214,7 +236,7 @@ const declare = async (boss: PgBoss, queue: Queue<object>): Promise<void> => {
     expireInSeconds: queue.expireInSeconds,
     heartbeatSeconds,
     deadLetter: deadLetterOf(queue.name),
-    notify: true,
+    notify: queue.urgent ?? false,
   };
   await boss.createQueue(queue.name, {
     ...options,
