@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { deskQueues } from '../orders/queues.ts';
+import { orderQueues } from '../orders/jobs.ts';
 import { verifyAudit } from '../platform/audit.ts';
 import { type CliContext, type RegisterCommands, UserError, write } from '../platform/cli.ts';
 import { type Jobs, openJobs } from '../platform/jobs.ts';
@@ -14,7 +14,7 @@ const withJobs = async <T>(context: CliContext, work: (jobs: Jobs) => Promise<T>
   try {
     const jobs = await openJobs({
       url: postgres.url,
-      queues: deskQueues,
+      queues: orderQueues,
       works: false,
       log: openLog({ level: 'warn', service: 'jobs' }),
     });
@@ -89,7 +89,7 @@ export const registerJobs: RegisterCommands = (program, context) => {
   jobs
     .command('redrive')
     .description('give dead jobs of a queue another chance')
-    .argument('<queue>', `one of ${deskQueues.map(({ name }) => name).join(', ')}`)
+    .argument('<queue>', `one of ${orderQueues.map(({ name }) => name).join(', ')}`)
     .argument('[ids...]', 'only these jobs')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExamples:\n  lastro jobs redrive delivery\n  lastro jobs redrive assembly 5f0c…')
@@ -100,9 +100,9 @@ export const registerJobs: RegisterCommands = (program, context) => {
         _options: unknown,
         command: { optsWithGlobals: () => { json?: boolean } },
       ) => {
-        if (!deskQueues.some(({ name }) => name === queue))
+        if (!orderQueues.some(({ name }) => name === queue))
           throw new UserError(
-            `expected a queue (${deskQueues.map(({ name }) => name).join(', ')}), found ${queue}`,
+            `expected a queue (${orderQueues.map(({ name }) => name).join(', ')}), found ${queue}`,
           );
         const moved = await withJobs(context, (open) =>
           open.redrive(queue, ids.length > 0 ? ids : undefined),

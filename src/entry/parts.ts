@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Pool } from 'pg';
-import type { OrdersDeps } from '../orders/orders.ts';
-import { personIds } from '../orders/person-ids.ts';
-import { deskQueues } from '../orders/queues.ts';
+import { orderQueues } from '../orders/jobs.ts';
+import { type OrdersDeps, personIds } from '../orders/orders.ts';
 import {
   type BreakerState,
   type OpenPartners,
@@ -70,7 +69,7 @@ export const openParts = async (
     }
     const db = openPool({ url: databaseUrl, max: config.DATABASE_POOL, name: `lastro-${service}` });
     closers.push(() => db.end());
-    const jobs = await openJobs({ url: databaseUrl, queues: deskQueues, works, log, metrics });
+    const jobs = await openJobs({ url: databaseUrl, queues: orderQueues, works, log, metrics });
     closers.push(() => jobs.close());
     const listeners: ((partner: PartnerName, state: BreakerState) => void)[] = [];
     const partners = openPartners({

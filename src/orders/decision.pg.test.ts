@@ -4,8 +4,8 @@ import type { Desk } from '../../test/services/desk.ts';
 import { demo, eventually, isDecided, openDesk, orderOf } from '../../test/services/desk.ts';
 import { transaction } from '../platform/postgres.ts';
 import { publicJwks } from '../platform/signing-keys.ts';
-import { verifyCertificate } from '../quorum/quorum.ts';
 import type { QuorumInput } from '../quorum/contract.ts';
+import { verifyCertificate } from '../quorum/quorum.ts';
 import { assemblyQueue } from './assembly.ts';
 import type { OrderView } from './view.ts';
 

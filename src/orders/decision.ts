@@ -1,6 +1,5 @@
 import type { QuorumInput, QuorumOutput } from '../quorum/contract.ts';
-import { parseInput } from '../quorum/quorum.ts';
-import { decide } from '../quorum/quorum.ts';
+import { decide, parseInput } from '../quorum/quorum.ts';
 import { canonicalJson } from '../shared/canonical-json.ts';
 import type { OrderFacts, PartyFacts } from './facts.ts';
 import type {

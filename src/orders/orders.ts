@@ -30,6 +30,9 @@ import {
   readOrder,
 } from './view.ts';
 
+export { resumeWaiting } from './assembly.ts';
+export { personIds } from './person-ids.ts';
+
 export type OrdersDeps = {
   db: Pool;
   jobs: Pick<Jobs, 'enqueue'>;

@@ -1,4 +1,5 @@
 import type { ClassAlternative, Classes, Counts } from './classes.ts';
+import { noCounts } from './classes.ts';
 import type { Steps } from './network.ts';
 import { fewestToBreak } from './network.ts';
 import { findInAlternative, findSatisfying, shrink } from './search.ts';
@@ -15,7 +16,7 @@ export const fewestAbsences = (
   counts: Counts,
   steps: Steps,
 ): { fewest: number; proven: boolean } => {
-  const floor = new Int32Array(counts.length);
+  const floor = noCounts(counts.length);
   let fewest = Math.max(1, lowerBound(classes, counts, steps));
   while (steps.left > 0) {
     const broken = canBreak(classes, counts, floor, fewest, steps);

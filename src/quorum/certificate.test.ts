@@ -13,7 +13,7 @@ import {
 import { canonicalJson } from '../shared/canonical-json.ts';
 import { type CertificateFacts, certificateType, signCertificate, verifyCertificate } from './certificate.ts';
 import type { QuorumInput } from './contract.ts';
-import { decide } from './quorum.ts';
+import { decide } from './engine.ts';
 import { verify } from './verify.ts';
 
 const hash = `sha256:${'0123456789abcdef'.repeat(4)}`;

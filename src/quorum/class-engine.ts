@@ -1,7 +1,7 @@
 import { fewestAbsences } from './absences.ts';
 import { listFirst } from './class-list.ts';
 import type { Classes, Counts } from './classes.ts';
-import { newClasses } from './classes.ts';
+import { newClasses, noCounts } from './classes.ts';
 import type { InexactField } from './contract.ts';
 import type { AlternativeFindings, Answer, Findings, Problem } from './findings.ts';
 import { MOST_WAYS } from './findings.ts';
@@ -85,7 +85,7 @@ const examineAll = (
   classes.alternatives.forEach(({ index }, at) => {
     if (typeof byAlternative[at] !== 'string') satisfied.add(index);
   });
-  const isEligible = new Int32Array(problem.people);
+  const isEligible = noCounts(problem.people);
   for (const rank of problem.eligible) isEligible[rank] = 1;
   return problem.alternatives.map((alternative, index) => {
     if (satisfied.has(index)) return { satisfied: true, satisfiedButForPairs: true, filled: true };

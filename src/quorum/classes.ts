@@ -19,8 +19,16 @@ export type Classes = {
   readonly count: (ranks: readonly number[]) => Counts;
 };
 
-/** How many people of each class. */
-export type Counts = Int32Array;
+export type Conflicts = readonly (readonly number[])[];
+
+/**
+ * How many people of each class. Plain arrays: typed ones of this size live outside the heap, and searches make
+ * and drop them by the hundred thousand.
+ */
+export type Counts = number[];
+
+/** Nobody of any class. */
+export const noCounts = (classes: number): Counts => new Array(classes).fill(0);
 
 /** An alternative that somebody could satisfy, over classes. */
 export type ClassAlternative = {
@@ -29,8 +37,8 @@ export type ClassAlternative = {
   readonly distinct: boolean;
   /** Classes of mandatory people: all of each are. */
   readonly mandatory: readonly number[];
-  /** Classes whose people cannot sign with those of a class; undefined when it has no pairs. */
-  readonly conflicts: ReadonlyMap<number, readonly number[]> | undefined;
+  /** By class, the classes whose people cannot sign with its own; undefined when there are no pairs. */
+  readonly conflicts: Conflicts | undefined;
   /** Which classes fill which requirements; the excluded requester fills none. */
   readonly network: Network;
 };
@@ -57,7 +65,7 @@ export const newClasses = (problem: Problem, apart = false): Classes => {
     else members.push([rank]);
   });
   const count = (ranks: readonly number[]): Counts => {
-    const counts = new Int32Array(members.length);
+    const counts = noCounts(members.length);
     for (const rank of ranks) {
       const own = classOf[rank] ?? NOBODY;
       if (own !== NOBODY) counts[own] = (counts[own] ?? 0) + 1;
@@ -67,7 +75,7 @@ export const newClasses = (problem: Problem, apart = false): Classes => {
   return {
     members,
     alternatives: live.map(({ alternative, index }) => toClasses(alternative, index, classOf, members)),
-    everyone: Int32Array.from(members, (ranks) => ranks.length),
+    everyone: members.map((ranks) => ranks.length),
     count,
   };
 };
@@ -136,7 +144,7 @@ const toClasses = (
 ): ClassAlternative => {
   const { distinct, excluded } = alternative;
   const classAt = (rank: number): number => classOf[rank] ?? NOBODY;
-  const conflicts = conflictsOf(alternative, classAt);
+  const conflicts = conflictsOf(alternative, classAt, members.length);
   const slots = mergeSlots(alternative).map(({ ranks, need }) => ({
     need,
     classes: [...new Set(ranks.filter((rank) => rank !== excluded).map(classAt))],
@@ -163,7 +171,8 @@ const mergeSlots = ({ requires, distinct }: Alternative): { ranks: readonly numb
 const conflictsOf = (
   alternative: Alternative,
   classAt: (rank: number) => number,
-): ReadonlyMap<number, readonly number[]> | undefined => {
+  classes: number,
+): Conflicts | undefined => {
   const found = new Map<number, Set<number>>();
   const add = (from: number, to: number): void => {
     const known = found.get(from);
@@ -178,5 +187,10 @@ const conflictsOf = (
     add(second, first);
   }
   if (found.size === 0) return undefined;
-  return new Map([...found].map(([from, to]) => [from, [...to].sort((a, b) => a - b)]));
+  return Array.from({ length: classes }, (_, own) => {
+    const others = found.get(own);
+    return others ? [...others].sort((a, b) => a - b) : NO_CLASSES;
+  });
 };
+
+const NO_CLASSES: readonly number[] = [];

@@ -12,7 +12,7 @@ import { loadSigningKeys } from '../platform/signing-keys.ts';
 import { signCertificate } from './certificate.ts';
 import { register } from './cli.ts';
 import { parseInput } from './input.ts';
-import { decide } from './quorum.ts';
+import { decide } from './engine.ts';
 
 const examples = fileURLToPath(new URL('../../test/fixtures/quorum/explain/', import.meta.url));
 const example = (name: string): string => join(examples, `${name}.json`);

@@ -7,7 +7,7 @@ import { canonicalJson } from '../shared/canonical-json.ts';
 import { linesOf } from '../shared/lines.ts';
 import type { Violation } from './contract.ts';
 import { parseInput } from './input.ts';
-import { decide } from './quorum.ts';
+import { decide } from './engine.ts';
 
 /** Adds `quorum decide`: one case in and one decision out, or with --ndjson a stream of them. */
 export const addDecideCommand = (quorum: Command, context: CliContext): void => {

@@ -1,5 +1,5 @@
 import type { QuorumInput, QuorumOutput } from './contract.ts';
-import { decide } from './quorum.ts';
+import { decide } from './engine.ts';
 
 type Decide = (input: QuorumInput) => QuorumOutput;
 

@@ -4,7 +4,7 @@ import { type CliContext, UserError, write } from '../platform/cli.ts';
 import { canonicalJson } from '../shared/canonical-json.ts';
 import { readInput, readSource } from './command-source.ts';
 import { explain, type Language, languages } from './explain.ts';
-import { decide } from './quorum.ts';
+import { decide } from './engine.ts';
 
 type Options = { language: Language; names?: string; json?: boolean };
 

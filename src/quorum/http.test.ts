@@ -11,7 +11,7 @@ import { canonicalJson } from '../shared/canonical-json.ts';
 import { quorumRoutes } from './http.ts';
 import { decisionAnswerSchema, decisionBodySchema } from './http-schema.ts';
 import { parseInput } from './input.ts';
-import { decide } from './quorum.ts';
+import { decide } from './engine.ts';
 
 const examples = new URL('../../test/fixtures/quorum/explain/', import.meta.url);
 const cases = readdirSync(examples)

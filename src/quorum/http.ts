@@ -7,7 +7,7 @@ import type { Violation } from './contract.ts';
 import { decisionAnswerSchema, decisionBodySchema, jwksSchema } from './http-schema.ts';
 import { parseInput } from './input.ts';
 import { readJsonText } from './json-text.ts';
-import { decide } from './quorum.ts';
+import { decide } from './engine.ts';
 
 export type QuorumRoutesDeps = {
   /** The public keys to publish. Asked at every request, so that a rotation needs no restart. */

@@ -1,7 +1,7 @@
 import type { QuorumInput, QuorumOutput, Rule } from './contract.ts';
-import type { LintSubject } from './lint.ts';
+import { decide } from './engine.ts';
+import type { Finding, LintSubject } from './lint.ts';
 import { namesIn } from './named-ids.ts';
-import { decide } from './quorum.ts';
 import { bandHolds } from './rule-scope.ts';
 import { english } from './wording-en.ts';
 
@@ -129,31 +129,62 @@ const signatureOf = ({ rules, people }: LintSubject, act: Act): string => {
   return JSON.stringify([about, held]);
 };
 
-/**
- * Decides an act under the rules that are checked, without regard to access to the channel. Rules about other
- * acts, and groups and people that the remaining rules do not name, change nothing and are left out: a lint
- * takes many decisions, and small ones are exact and fast.
- */
-export const decideAct = (subject: LintSubject, act: Act, limit = 1): QuorumOutput => {
-  const rules = subject.rules.filter((rule) => isAbout(rule, act));
-  const named = new Set(namesIn(rules, ['group']));
-  const groups = subject.groups.filter(({ id }) => named.has(id));
+/** Rules about an act, and of groups and people only those that they name: nothing else can change its decision. */
+export const narrowedTo = ({ at, groups, rules, people }: LintSubject, act: Act): LintSubject => {
+  const about = rules.filter((rule) => isAbout(rule, act));
+  const named = new Set(namesIn(about, ['group']));
+  const within = groups.filter(({ id }) => named.has(id));
   const involved = new Set([
-    ...groups.flatMap(({ members }) => members.map(({ person }) => person)),
-    ...namesIn(rules, ['mandatory', 'notTogether']),
+    ...within.flatMap(({ members }) => members.map(({ person }) => person)),
+    ...namesIn(about, ['mandatory', 'notTogether']),
   ]);
-  const people = subject.people.filter(({ id }) => involved.has(id));
-  return decide({
-    at: subject.at,
-    act,
-    requester: '',
-    requiresChannelAccess: false,
-    groups,
-    rules,
-    people,
-    limit,
-  });
+  return { at, rules: about, groups: within, people: people.filter(({ id }) => involved.has(id)) };
 };
+
+/** Decides acts for one part of the lint, within a budget of work. */
+export type Probe = {
+  /** The decision, or undefined when it would cost more than is left. */
+  decide: (subject: LintSubject, act: Act, limit?: number) => QuorumOutput | undefined;
+  isSpent: () => boolean;
+};
+
+// The engine takes microseconds up to twelve people and about a millisecond for each person and alternative
+// beyond, so these units keep a part of the lint within about half a minute on the worst of rules.
+const smallCase = 12;
+const costOf = ({ people, rules }: LintSubject): number =>
+  people.length <= smallCase
+    ? 1
+    : people.length * rules.reduce((sum, { alternatives = [] }) => sum + alternatives.length, 1);
+
+/**
+ * A probe without regard to access to the channel. The budget counts people and alternatives, never time: the
+ * same rules get the same findings on any machine.
+ */
+export const newProbe = (budget = 20_000): Probe => {
+  let left = budget;
+  let spent = false;
+  return {
+    decide: (subject, act, limit = 1) => {
+      const narrowed = narrowedTo(subject, act);
+      left -= costOf(narrowed);
+      if (left < 0) {
+        spent = true;
+        return undefined;
+      }
+      return decide({ ...narrowed, act, requester: '', requiresChannelAccess: false, limit });
+    },
+    isSpent: () => spent,
+  };
+};
+
+/** That a part of the lint ran out of its budget: what it did not find may still be there. */
+export const notFullyChecked = (what: string): Finding => ({
+  severity: 'warning',
+  code: 'not_fully_checked',
+  pointer: '/rules',
+  message: `the rules are too large to check in full: ${what}`,
+  remedy: 'check the rules of each power apart, or look fewer days ahead',
+});
 
 export const describeRange = (range: ActClass['range']): string => {
   if (range === null) return 'acts without a value';

@@ -1,6 +1,14 @@
 import type { Alternative, Person, Rule, Validity } from './contract.ts';
 import type { Finding, LintSubject } from './lint.ts';
-import { type Act, actOf, decideAct, distinctClasses, isAbout } from './lint-acts.ts';
+import {
+  type Act,
+  actOf,
+  distinctClasses,
+  isAbout,
+  newProbe,
+  notFullyChecked,
+  type Probe,
+} from './lint-acts.ts';
 import { firstValid } from './lint-structure.ts';
 import { compareTexts } from './rule-scope.ts';
 
@@ -39,25 +47,37 @@ const alone = (
  * Rules that nobody can satisfy: by their own terms, with everyone free to sign; or with the reservations as
  * they are, for any amount of the band.
  */
-export const satisfactionFindings = (subject: LintSubject): Finding[] =>
-  livePlaces(subject).flatMap((place) => {
-    const { rule, index } = place;
-    const alternatives = rule.alternatives ?? [];
-    const impossible = alternatives.map((alternative) => causesOf(subject, place, alternative));
-    if (impossible.every((causes) => causes !== undefined)) return [unsatisfiableRule(place, impossible)];
-    const findings = alternatives.flatMap((alternative, a): Finding[] => {
-      const causes = impossible[a];
-      return causes === undefined ? [] : [unsatisfiableAlternative(place, alternative, a, causes)];
-    });
-    return isWithinReach(subject, place) ? findings : [...findings, nobodyEligible(rule, index)];
+export const satisfactionFindings = (subject: LintSubject): Finding[] => {
+  const probe = newProbe();
+  const findings = livePlaces(subject).flatMap((place) => placeFindings(subject, place, probe));
+  return probe.isSpent()
+    ? [...findings, notFullyChecked('not every rule was tried with everyone free to sign')]
+    : findings;
+};
+
+const placeFindings = (subject: LintSubject, place: Place, probe: Probe): Finding[] => {
+  const { rule, index } = place;
+  const alternatives = rule.alternatives ?? [];
+  const impossible = alternatives.map((alternative) => causesOf(subject, place, alternative, probe));
+  if (impossible.every((causes) => causes !== undefined)) return [unsatisfiableRule(place, impossible)];
+  const findings = alternatives.flatMap((alternative, a): Finding[] => {
+    const causes = impossible[a];
+    return causes === undefined ? [] : [unsatisfiableAlternative(place, alternative, a, causes)];
   });
+  return isWithinReach(subject, place, probe) ? findings : [...findings, nobodyEligible(rule, index)];
+};
 
 /** Why an alternative fails with everyone free to sign; undefined when it does not. */
-const causesOf = (subject: LintSubject, place: Place, alternative: Alternative): string | undefined => {
-  const probe = alone(subject, place, alternative, onlyIds(subject.people));
-  const { verdict, alternatives } = decideAct(probe, sampleAct(place.rule));
-  if (verdict !== 'no_quorum') return undefined;
-  const [result] = alternatives;
+const causesOf = (
+  subject: LintSubject,
+  place: Place,
+  alternative: Alternative,
+  probe: Probe,
+): string | undefined => {
+  const free = alone(subject, place, alternative, onlyIds(subject.people));
+  const output = probe.decide(free, sampleAct(place.rule));
+  if (output?.verdict !== 'no_quorum') return undefined;
+  const [result] = output.alternatives;
   const short = (result?.missing ?? []).map(
     ({ group, have, need }) => `group ${group} has ${have} of ${need}`,
   );
@@ -97,19 +117,18 @@ const nobodyEligible = (rule: Rule, index: number): Finding => ({
 });
 
 /** Some act that the rule covers could be signed now; true as well where there are too many acts to look at. */
-const isWithinReach = (subject: LintSubject, { rule, at }: Place): boolean => {
+const isWithinReach = (subject: LintSubject, { rule, at }: Place, probe: Probe): boolean => {
   const isolated = { ...subject, at, rules: [rule] };
   const { classes, isWhole } = distinctClasses(isolated, [rule.power], mostClasses);
   return (
     !isWhole ||
-    classes.map(actOf).some((act) => isAbout(rule, act) && decideAct(isolated, act).verdict !== 'no_quorum')
+    classes
+      .map(actOf)
+      .some((act) => isAbout(rule, act) && probe.decide(isolated, act)?.verdict !== 'no_quorum')
   );
 };
 
 const mostClasses = 2_000;
-
-/** Most decisions taken in search of redundancy: it compares every alternative with every other. */
-const mostDecisions = 20_000;
 
 type Candidate = { place: Place; alternative: Alternative; position: number };
 
@@ -121,42 +140,34 @@ export const redundancyFindings = (subject: LintSubject): Finding[] => {
   const candidates = livePlaces(subject).flatMap((place) =>
     (place.rule.alternatives ?? []).map((alternative, position) => ({ place, alternative, position })),
   );
-  const budget = { left: mostDecisions };
+  const probe = newProbe();
   const findings = candidates.flatMap((one, order): Finding[] => {
-    const coalitions = allCoalitions(subject, one, budget);
+    const coalitions = allCoalitions(subject, one, probe);
     if (coalitions === undefined) return [];
     const cover = candidates.find(
       (other, otherOrder) =>
         other !== one &&
         covers(other, one) &&
-        suffices(subject, other, coalitions, budget) &&
+        suffices(subject, other, coalitions, probe) &&
         // Of two that say the same, the earlier one stays.
-        (otherOrder < order || !isCoveredBy(subject, other, one, budget)),
+        (otherOrder < order || !isCoveredBy(subject, other, one, probe)),
     );
-    return cover && budget.left > 0 ? [redundant(one, cover)] : [];
+    return cover ? [redundant(one, cover)] : [];
   });
-  return budget.left > 0 ? findings : [...findings, notFullyChecked];
-};
-
-const notFullyChecked: Finding = {
-  severity: 'info',
-  code: 'not_fully_checked',
-  pointer: '/rules',
-  message: `the search for redundant alternatives stopped after ${mostDecisions} decisions`,
-  remedy: 'check the rules of each power apart',
+  return probe.isSpent()
+    ? [...findings, notFullyChecked('not every alternative was compared with every other')]
+    : findings;
 };
 
 const allCoalitions = (
   subject: LintSubject,
   { place, alternative }: Candidate,
-  budget: { left: number },
+  probe: Probe,
 ): string[][] | undefined => {
-  if (budget.left <= 0) return undefined;
-  budget.left -= 1;
-  const probe = alone(subject, place, alternative, onlyIds(subject.people));
-  const { coalitions } = decideAct(probe, sampleAct(place.rule), 1_000);
-  const isWhole = coalitions.totalExact && coalitions.total === coalitions.minimal.length;
-  return isWhole && coalitions.total > 0 ? coalitions.minimal : undefined;
+  const free = alone(subject, place, alternative, onlyIds(subject.people));
+  const coalitions = probe.decide(free, sampleAct(place.rule), 1_000)?.coalitions;
+  if (coalitions === undefined || coalitions.total === 0 || !coalitions.totalExact) return undefined;
+  return coalitions.total === coalitions.minimal.length ? coalitions.minimal : undefined;
 };
 
 const isSubset = (some: readonly string[] = [], all: readonly string[] = []): boolean =>
@@ -194,27 +205,20 @@ const suffices = (
   subject: LintSubject,
   { place, alternative }: Candidate,
   coalitions: readonly string[][],
-  budget: { left: number },
+  probe: Probe,
 ): boolean =>
   coalitions.every((coalition) => {
-    if (budget.left <= 0) return false;
-    budget.left -= 1;
     const people = subject.people.map(
       ({ id }): Person => (coalition.includes(id) ? { id } : { id, reservations: [{ kind: 'suspended' }] }),
     );
-    const probe = alone(subject, place, alternative, people);
-    return decideAct(probe, sampleAct(place.rule)).verdict === 'quorum';
+    const only = alone(subject, place, alternative, people);
+    return probe.decide(only, sampleAct(place.rule))?.verdict === 'quorum';
   });
 
-const isCoveredBy = (
-  subject: LintSubject,
-  inner: Candidate,
-  outer: Candidate,
-  budget: { left: number },
-): boolean => {
+const isCoveredBy = (subject: LintSubject, inner: Candidate, outer: Candidate, probe: Probe): boolean => {
   if (!covers(outer, inner)) return false;
-  const coalitions = allCoalitions(subject, inner, budget);
-  return coalitions !== undefined && suffices(subject, outer, coalitions, budget);
+  const coalitions = allCoalitions(subject, inner, probe);
+  return coalitions !== undefined && suffices(subject, outer, coalitions, probe);
 };
 
 const redundant = ({ place, alternative, position }: Candidate, cover: Candidate): Finding => ({

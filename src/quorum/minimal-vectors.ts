@@ -1,7 +1,8 @@
 import type { ClassAlternative, Classes, Counts } from './classes.ts';
+import { noCounts } from './classes.ts';
 import type { Steps } from './network.ts';
 import { canFill, countFilled } from './network.ts';
-import { dropConflicting, findInAlternative } from './search.ts';
+import { findInAlternative } from './search.ts';
 
 /** Classes and how many of each, in turn: [class, count, class, count, …]. */
 export type Vector = readonly number[];
@@ -62,6 +63,10 @@ type State = {
   /** Classes to choose from, in order. */
   readonly order: readonly number[];
   readonly chosen: Counts;
+  /** Base and choice, less the people of the base whom the choice excludes. */
+  readonly present: Counts;
+  /** The same and everyone who may still be chosen. */
+  readonly reachable: Counts;
   /** Places that base and mandatory people fill, for a plain distinct alternative. */
   readonly filledAtStart: number;
   readonly found: Map<string, Vector>;
@@ -76,172 +81,185 @@ const searchAlternative = (
   found: Map<string, Vector>,
 ): boolean => {
   const { classes, base, candidates, steps } = search;
-  const chosen = new Int32Array(base.length);
-  const barred = new Uint8Array(base.length);
-  for (const own of alternative.mandatory) {
+  const { mandatory, conflicts, network, distinct } = alternative;
+  const chosen = noCounts(base.length);
+  const present = base.slice();
+  for (const own of mandatory) {
     const size = classes.everyone[own] ?? 0;
-    if ((base[own] ?? 0) + (candidates[own] ?? 0) < size) return true;
     chosen[own] = size - (base[own] ?? 0);
-    for (const other of alternative.conflicts?.get(own) ?? []) barred[other] = 1;
+    if ((chosen[own] ?? 0) > (candidates[own] ?? 0)) return true;
+    present[own] = size;
   }
-  const isMandatory = new Set(alternative.mandatory);
-  const order = alternative.network.classes.filter(
-    (own) => (candidates[own] ?? 0) > 0 && !isMandatory.has(own) && barred[own] === 0,
-  );
-  const isPlain = alternative.conflicts === undefined || base.every((count) => count === 0);
-  const start = sum(base, chosen);
-  const filledAtStart = isPlain && alternative.distinct ? countFilled(alternative.network, start, steps) : 0;
+  const reachable = present.slice();
+  for (const own of network.classes) {
+    if (!mandatory.includes(own)) reachable[own] = (base[own] ?? 0) + (candidates[own] ?? 0);
+  }
+  for (const own of mandatory) {
+    for (const other of conflicts?.[own] ?? []) {
+      present[other] = 0;
+      reachable[other] = 0;
+    }
+  }
+  const isPlain = conflicts === undefined || base.every((count) => count === 0);
   const state: State = {
     search,
     alternative,
     isPlain,
-    order,
+    order: network.classes.filter((own) => !mandatory.includes(own) && (candidates[own] ?? 0) > 0),
     chosen,
-    filledAtStart,
+    present,
+    reachable,
+    filledAtStart: isPlain && distinct ? countFilled(network, present, steps) : 0,
     found,
     count: 0,
     isCut: false,
   };
-  const rest = new Int32Array(base.length);
-  for (const own of order) rest[own] = candidates[own] ?? 0;
-  if (isFeasible(state, rest)) choose(state, 0, 0, rest);
+  if (canFill(network, reachable, steps)) choose(state, 0, 0);
   return !state.isCut;
 };
 
-const sum = (a: Counts, b: Counts): Counts => Int32Array.from(a, (count, own) => count + (b[own] ?? 0));
-
-/** The people of base and choice, less those of the base whom the choice excludes. */
-const present = ({ search, alternative, chosen }: State): Counts => {
-  const counts = sum(search.base, chosen);
-  if (!alternative.conflicts) return counts;
-  for (const own of alternative.conflicts.keys()) {
-    if ((chosen[own] ?? 0) === 0) continue;
-    for (const other of alternative.conflicts.get(own) ?? []) counts[other] = chosen[other] ?? 0;
-  }
-  return counts;
-};
-
-/** Whether choice and rest can still fill every slot, pairs within the rest aside. */
-const isFeasible = (state: State, rest: Counts): boolean =>
-  canFill(state.alternative.network, sum(present(state), rest), state.search.steps);
-
 /** Chooses how many of the class at `index`, most first, and goes on with the next; `added` have been so far. */
-const choose = (state: State, index: number, added: number, rest: Counts): void => {
-  const { search, alternative, order, chosen } = state;
-  if (isCut(state)) return;
+const choose = (state: State, index: number, added: number): void => {
+  const { search, alternative, order, chosen, present, reachable } = state;
+  search.steps.left -= CHOICE;
+  if (search.steps.left <= 0 || state.count >= search.most) state.isCut = true;
+  if (state.isCut) return;
   if (isComplete(state, added)) {
     emit(state);
     return;
   }
   const own = order[index];
   if (own === undefined) return;
-  const available = rest[own] ?? 0;
-  for (let take = available; take >= 0 && !state.isCut; take--) {
+  const base = present[own] ?? 0;
+  const most = (reachable[own] ?? 0) - base;
+  for (let take = most; take >= 0 && !state.isCut; take--) {
     chosen[own] = take;
-    const after = rest.slice();
-    after[own] = 0;
-    if (take > 0) dropConflicting(alternative, own, after);
-    if (take > 0 && (!isNeeded(state, own, added + take) || holdsOther(state))) continue;
-    if ((take < available || alternative.conflicts) && !isFeasible(state, after)) {
-      // Fewer of this class leave even less to fill the slots with; without it, what it excludes is back.
-      if (take > 0 && alternative.conflicts) continue;
-      break;
-    }
-    choose(state, index + 1, added + take, after);
+    present[own] = base + take;
+    reachable[own] = base + take;
+    const excluded = take > 0 ? exclude(state, own) : [];
+    const isUseful = take === 0 || (isNeeded(state, own, added + take) && !holdsOther(state));
+    // With everyone taken and nobody excluded, all that was reachable before still is.
+    const isReachable =
+      isUseful &&
+      ((take === most && excluded.length === 0) || canFill(alternative.network, reachable, search.steps));
+    if (isReachable) choose(state, index + 1, added + take);
+    restore(state, excluded);
+    // Fewer of this class leave even less to fill the slots with, unless that brings back whom it excludes.
+    if (isUseful && !isReachable && excluded.length === 0) break;
   }
   chosen[own] = 0;
-  search.steps.left -= order.length;
+  present[own] = base;
+  reachable[own] = base + most;
 };
 
-const isCut = (state: State): boolean => {
-  if (state.search.steps.left <= 0 || state.count >= state.search.most) state.isCut = true;
-  return state.isCut;
+/** What a choice costs before its first flow. */
+const CHOICE = 10;
+
+/** Takes away whom a chosen class excludes; answers class, present and reachable counts for `restore`. */
+const exclude = ({ alternative, present, reachable }: State, own: number): number[] => {
+  const excluded: number[] = [];
+  for (const other of alternative.conflicts?.[own] ?? []) {
+    if (reachable[other] === 0) continue;
+    excluded.push(other, present[other] ?? 0, reachable[other] ?? 0);
+    present[other] = 0;
+    reachable[other] = 0;
+  }
+  return excluded;
+};
+
+const restore = ({ present, reachable }: State, excluded: readonly number[]): void => {
+  for (let i = 0; i < excluded.length; i += 3) {
+    present[excluded[i] ?? 0] = excluded[i + 1] ?? 0;
+    reachable[excluded[i] ?? 0] = excluded[i + 2] ?? 0;
+  }
 };
 
 const isComplete = (state: State, added: number): boolean => {
-  const { search, alternative, isPlain, filledAtStart } = state;
-  const { network } = alternative;
-  if (isPlain && network.distinct) return filledAtStart + added === network.total;
-  if (isPlain) return canFill(network, present(state), search.steps);
-  return typeof findInAlternative(search.classes, alternative, present(state), search.steps) !== 'string';
+  const { search, alternative, isPlain, filledAtStart, present } = state;
+  const { network, distinct } = alternative;
+  if (isPlain && distinct) return filledAtStart + added === network.total;
+  if (isPlain) return canFill(network, present, search.steps);
+  return findInAlternative(search.classes, alternative, present, search.steps) !== 'none';
 };
 
 /** Whether everyone chosen still fills a place that would otherwise be open. */
 const isNeeded = (state: State, own: number, added: number): boolean => {
-  const { search, alternative, isPlain, filledAtStart, chosen } = state;
-  const { network } = alternative;
+  const { search, alternative, isPlain, filledAtStart, present } = state;
+  const { network, distinct } = alternative;
   if (!isPlain) return true;
-  if (network.distinct) {
-    if (filledAtStart + added > network.total) return false;
-    return countFilled(network, present(state), search.steps) === filledAtStart + added;
-  }
-  return isCumulativelyNeeded(state, own, chosen);
+  if (!distinct) return isNeededByCounts(state, own);
+  if (filledAtStart + added > network.total) return false;
+  return countFilled(network, present, search.steps) === filledAtStart + added;
 };
 
-/** A class is needed while one of its slots has no more than it asks for. */
-const isCumulativelyNeeded = (state: State, added: number, chosen: Counts): boolean => {
-  const { network, mandatory } = state.alternative;
-  const counts = present(state);
-  const tight = new Uint8Array(counts.length);
+/** A cumulative alternative needs a class while one of its slots has no more than it asks for. */
+const isNeededByCounts = (state: State, added: number): boolean => {
+  const { alternative, chosen, present } = state;
+  const { network, mandatory } = alternative;
+  const tight = new Uint8Array(present.length);
   for (let slot = 0; slot < network.need.length; slot++) {
     const [from, to] = [network.start[slot] ?? 0, network.start[slot + 1] ?? 0];
     let have = 0;
-    for (let edge = from; edge < to; edge++) have += counts[network.edgeClass[edge] ?? 0] ?? 0;
+    for (let edge = from; edge < to; edge++) have += present[network.edgeClass[edge] ?? 0] ?? 0;
     if (have > (network.need[slot] ?? 0)) continue;
     for (let edge = from; edge < to; edge++) tight[network.edgeClass[edge] ?? 0] = 1;
   }
-  state.search.steps.left -= network.edgeClass.length;
+  state.search.steps.left -= network.edgeClass.length + present.length;
   for (const own of network.classes) {
     if ((chosen[own] ?? 0) > 0 && tight[own] === 0 && !mandatory.includes(own)) return false;
   }
   return tight[added] === 1;
 };
 
-/** Whether base and choice already satisfy another alternative, so that adding more could not be minimal. */
+/**
+ * Whether base and choice already satisfy another alternative and not yet this one, so that nothing more can
+ * be minimal. What satisfies both is settled when it is complete.
+ */
 const holdsOther = (state: State): boolean => {
-  const { classes, steps, base } = state.search;
+  const { classes, steps } = state.search;
   if (classes.alternatives.length === 1) return false;
-  const counts = sum(base, state.chosen);
-  // What completes this alternative too may still be minimal: that is settled when it is.
-  let isDone: boolean | undefined;
-  for (const other of classes.alternatives) {
-    if (other === state.alternative) continue;
-    const found = findInAlternative(classes, other, counts, steps);
-    if (typeof found === 'string') continue;
-    isDone ??= typeof findInAlternative(classes, state.alternative, counts, steps) !== 'string';
-    if (!isDone) return true;
-  }
-  return false;
+  const counts = withBase(state);
+  const holds = classes.alternatives.some(
+    (other) =>
+      other !== state.alternative && typeof findInAlternative(classes, other, counts, steps) !== 'string',
+  );
+  return holds && typeof findInAlternative(classes, state.alternative, counts, steps) === 'string';
+};
+
+/** Everyone of the base, with whom another alternative has no quarrel, and the choice. */
+const withBase = ({ search, chosen }: State): Counts => {
+  const counts = search.base.slice();
+  for (let own = 0; own < counts.length; own++) counts[own] = (counts[own] ?? 0) + (chosen[own] ?? 0);
+  search.steps.left -= counts.length;
+  return counts;
 };
 
 const emit = (state: State): void => {
-  const { search, chosen, found } = state;
-  const vector = toVector(chosen);
+  const vector = toVector(state.chosen);
   const key = vector.join(' ');
-  if (found.has(key)) return;
-  search.steps.left -= vector.length;
+  if (state.found.has(key)) return;
+  state.search.steps.left -= vector.length + state.chosen.length;
   if (!isMinimal(state)) return;
-  found.set(key, vector);
+  state.found.set(key, vector);
   state.count += 1;
 };
 
 /** Whether base and choice satisfy no alternative any more once anyone chosen is gone. */
 const isMinimal = (state: State): boolean => {
-  const { classes, steps, base } = state.search;
-  const counts = sum(base, state.chosen);
+  const { classes, steps } = state.search;
+  const counts = withBase(state);
   for (const alternative of classes.alternatives) {
-    const isOwnPlainDistinct = alternative === state.alternative && state.isPlain && alternative.distinct;
-    if (isOwnPlainDistinct) continue;
-    if (alternative !== state.alternative) {
-      // Most alternatives have nothing inside so few people; asking once spares asking for each person.
-      const within = findInAlternative(classes, alternative, counts, steps);
-      if (within === 'none') continue;
-    }
+    const isOwn = alternative === state.alternative;
+    // A plain distinct choice was built of people who are all needed.
+    if (isOwn && state.isPlain && alternative.distinct) continue;
+    // Most alternatives have nothing inside so few people; asking once spares asking for each person.
+    if (!isOwn && findInAlternative(classes, alternative, counts, steps) === 'none') continue;
     for (let own = 0; own < counts.length; own++) {
-      if ((state.chosen[own] ?? 0) === 0) continue;
+      if (state.chosen[own] === 0) continue;
       counts[own] = (counts[own] ?? 0) - 1;
       const without = findInAlternative(classes, alternative, counts, steps);
       counts[own] = (counts[own] ?? 0) + 1;
+      // Not proven to be minimal, so the list is not proven to be complete without it.
       if (without === 'unknown') state.isCut = true;
       if (without !== 'none') return false;
     }

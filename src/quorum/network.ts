@@ -1,4 +1,4 @@
-import type { Counts } from './classes.ts';
+import type { Conflicts, Counts } from './classes.ts';
 
 /** Bounded work counts looks at an edge of a network; never time, so that every machine gives the same answer. */
 export type Steps = { left: number };
@@ -17,15 +17,18 @@ export type Network = {
   readonly edgeClass: Int32Array;
   readonly edgeSlot: Int32Array;
   readonly nodeOf: Int32Array;
-  /** Edges of each node. */
-  readonly nodeEdges: readonly (readonly number[])[];
+  /** Edges of node `n` are `nodeEdges` from `nodeStart[n]` to `nodeStart[n + 1]`. */
+  readonly nodeStart: Int32Array;
+  readonly nodeEdges: Int32Array;
+  /** Every class has a node of its own, so that the counts are the capacities. */
+  readonly isExact: boolean;
   /** The classes that have an edge. */
   readonly classes: readonly number[];
   /** No class is in two slots, so that counting is enough. */
   readonly disjoint: boolean;
   readonly flow: Int32Array;
   readonly used: Int32Array;
-  readonly capacity: Int32Array;
+  readonly capacity: Counts;
   readonly queue: Int32Array;
   readonly cameBy: Int32Array;
   readonly tookFrom: Int32Array;
@@ -37,74 +40,105 @@ export type ClassSlot = { readonly need: number; readonly classes: readonly numb
 export const newNetwork = (
   classes: number,
   slots: readonly ClassSlot[],
-  conflicts: ReadonlyMap<number, readonly number[]> | undefined,
+  conflicts: Conflicts | undefined,
   distinct: boolean,
 ): Network => {
   const nodeOf = cliques(classes, conflicts);
-  const nodes = nodeOf.reduce((most, node) => Math.max(most, node + 1), 0);
-  const degree = (own: number): number => conflicts?.get(own)?.length ?? 0;
+  const edges = slots.reduce((sum, slot) => sum + slot.classes.length, 0);
   const start = new Int32Array(slots.length + 1);
-  const edgeClass: number[] = [];
-  const edgeSlot: number[] = [];
-  const nodeEdges: number[][] = Array.from({ length: nodes }, () => []);
+  const edgeClass = new Int32Array(edges);
+  const edgeSlot = new Int32Array(edges);
+  let edge = 0;
   slots.forEach((slot, index) => {
     // People with few conflicts first: the first flow found then often has no pair in it.
-    const sorted = [...slot.classes].sort((a, b) => degree(a) - degree(b) || a - b);
-    for (const own of sorted) {
-      nodeEdges[nodeOf[own] ?? 0]?.push(edgeClass.length);
-      edgeClass.push(own);
-      edgeSlot.push(index);
+    const degree = (own: number): number => conflicts?.[own]?.length ?? 0;
+    for (const own of [...slot.classes].sort((a, b) => degree(a) - degree(b) || a - b)) {
+      edgeClass[edge] = own;
+      edgeSlot[edge] = index;
+      edge += 1;
     }
-    start[index + 1] = edgeClass.length;
+    start[index + 1] = edge;
   });
+  const { nodeStart, nodeEdges } = edgesByNode(classes, edgeClass, nodeOf);
   return {
-    need: Int32Array.from(slots, ({ need }) => need),
+    need: Int32Array.from(slots.map(({ need }) => need)),
     total: slots.reduce((sum, { need }) => sum + need, 0),
     distinct,
     start,
-    edgeClass: Int32Array.from(edgeClass),
-    edgeSlot: Int32Array.from(edgeSlot),
+    edgeClass,
+    edgeSlot,
     nodeOf,
+    nodeStart,
     nodeEdges,
+    isExact: conflicts === undefined,
     classes: [...new Set(edgeClass)].sort((a, b) => a - b),
-    disjoint: nodeEdges.every((edges) => new Set(edges.map((edge) => edgeSlot[edge])).size <= 1),
-    flow: new Int32Array(edgeClass.length),
-    used: new Int32Array(nodes),
-    capacity: new Int32Array(nodes),
+    disjoint: isDisjoint(edgeSlot, nodeStart, nodeEdges),
+    flow: new Int32Array(edges),
+    used: new Int32Array(classes),
+    capacity: new Array(classes).fill(0),
     queue: new Int32Array(slots.length),
     cameBy: new Int32Array(slots.length),
     tookFrom: new Int32Array(slots.length),
-    seenNode: new Uint8Array(nodes),
+    seenNode: new Uint8Array(classes),
   };
 };
 
+const edgesByNode = (
+  nodes: number,
+  edgeClass: Int32Array,
+  nodeOf: Int32Array,
+): { nodeStart: Int32Array; nodeEdges: Int32Array } => {
+  const nodeStart = new Int32Array(nodes + 1);
+  const nodeAt = (edge: number): number => nodeOf[edgeClass[edge] ?? 0] ?? 0;
+  for (let edge = 0; edge < edgeClass.length; edge++) {
+    const after = nodeAt(edge) + 1;
+    nodeStart[after] = (nodeStart[after] ?? 0) + 1;
+  }
+  for (let node = 0; node < nodes; node++) {
+    nodeStart[node + 1] = (nodeStart[node + 1] ?? 0) + (nodeStart[node] ?? 0);
+  }
+  const next = nodeStart.slice();
+  const nodeEdges = new Int32Array(edgeClass.length);
+  for (let edge = 0; edge < edgeClass.length; edge++) {
+    const node = nodeAt(edge);
+    const at = next[node] ?? 0;
+    nodeEdges[at] = edge;
+    next[node] = at + 1;
+  }
+  return { nodeStart, nodeEdges };
+};
+
+const isDisjoint = (edgeSlot: Int32Array, nodeStart: Int32Array, nodeEdges: Int32Array): boolean => {
+  for (let node = 0; node + 1 < nodeStart.length; node++) {
+    const [from, to] = [nodeStart[node] ?? 0, nodeStart[node + 1] ?? 0];
+    const slot = edgeSlot[nodeEdges[from] ?? 0];
+    for (let at = from + 1; at < to; at++) if (edgeSlot[nodeEdges[at] ?? 0] !== slot) return false;
+  }
+  return true;
+};
+
 /** A partition into sets of classes that all exclude one another, found greedily, most conflicts first. */
-const cliques = (
-  classes: number,
-  conflicts: ReadonlyMap<number, readonly number[]> | undefined,
-): Int32Array => {
-  const nodeOf = Int32Array.from({ length: classes }, (_, own) => own);
+const cliques = (classes: number, conflicts: Conflicts | undefined): Int32Array => {
+  const nodeOf = new Int32Array(classes);
+  for (let own = 0; own < classes; own++) nodeOf[own] = own;
   if (!conflicts) return nodeOf;
-  const sets = new Map([...conflicts].map(([own, others]) => [own, new Set(others)]));
-  const byDegree = [...conflicts.keys()].sort(
-    (a, b) => (sets.get(b)?.size ?? 0) - (sets.get(a)?.size ?? 0) || a - b,
-  );
-  const members = new Map<number, number[]>();
+  const degree = (own: number): number => conflicts[own]?.length ?? 0;
+  const byDegree = [...nodeOf].filter((own) => degree(own) > 0);
+  byDegree.sort((a, b) => degree(b) - degree(a) || a - b);
+  const size = new Int32Array(classes);
+  const linked = new Int32Array(classes);
   for (const own of byDegree) {
-    const others = sets.get(own) ?? new Set();
-    const candidates = new Set(
-      [...others].filter((other) => members.has(nodeOf[other] ?? -1)).map((other) => nodeOf[other] ?? -1),
-    );
-    let joined = false;
-    for (const node of [...candidates].sort((a, b) => a - b)) {
-      const clique = members.get(node);
-      if (!clique?.every((member) => others.has(member))) continue;
-      clique.push(own);
-      nodeOf[own] = node;
-      joined = true;
-      break;
+    // A clique can take the class in when as many of its neighbours are in that clique as the clique has.
+    linked.fill(0);
+    let joined = own;
+    for (const other of conflicts[own] ?? []) {
+      const clique: number = nodeOf[other] ?? 0;
+      linked[clique] = (linked[clique] ?? 0) + 1;
+      const isLarger = (size[clique] ?? 0) > (size[joined] ?? 0);
+      if (isLarger && linked[clique] === size[clique]) joined = clique;
     }
-    if (!joined) members.set(own, [own]);
+    nodeOf[own] = joined;
+    size[joined] = (size[joined] ?? 0) + 1;
   }
   return nodeOf;
 };
@@ -112,7 +146,7 @@ const cliques = (
 /** Whether the people of `counts` could fill every slot, if a node's classes were one. Exact without pairs. */
 export const canFill = (network: Network, counts: Counts, steps: Steps): boolean => {
   const { need, distinct, disjoint } = network;
-  setCapacity(network, counts, steps);
+  const capacity = capacities(network, counts, steps);
   if (!distinct || disjoint) {
     for (let slot = 0; slot < need.length; slot++) {
       if (countSlot(network, counts, slot, steps) < (need[slot] ?? 0)) return false;
@@ -121,8 +155,8 @@ export const canFill = (network: Network, counts: Counts, steps: Steps): boolean
   }
   clearFlow(network);
   for (let slot = 0; slot < need.length; slot++) {
-    let open = (need[slot] ?? 0) - takeSpare(network, counts, slot, need[slot] ?? 0, steps);
-    for (; open > 0; open--) if (!augment(network, counts, slot, steps)) return false;
+    let open = (need[slot] ?? 0) - takeSpare(network, counts, capacity, slot, need[slot] ?? 0, steps);
+    for (; open > 0; open--) if (!augment(network, counts, capacity, slot, steps)) return false;
   }
   return true;
 };
@@ -130,7 +164,7 @@ export const canFill = (network: Network, counts: Counts, steps: Steps): boolean
 /** How many places the people of `counts` can fill at once; distinct alternatives only. */
 export const countFilled = (network: Network, counts: Counts, steps: Steps): number => {
   const { need, disjoint } = network;
-  setCapacity(network, counts, steps);
+  const capacity = capacities(network, counts, steps);
   let filled = 0;
   if (disjoint) {
     for (let slot = 0; slot < need.length; slot++) {
@@ -140,8 +174,8 @@ export const countFilled = (network: Network, counts: Counts, steps: Steps): num
   }
   clearFlow(network);
   for (let slot = 0; slot < need.length; slot++) {
-    let open = (need[slot] ?? 0) - takeSpare(network, counts, slot, need[slot] ?? 0, steps);
-    while (open > 0 && augment(network, counts, slot, steps)) open -= 1;
+    let open = (need[slot] ?? 0) - takeSpare(network, counts, capacity, slot, need[slot] ?? 0, steps);
+    while (open > 0 && augment(network, counts, capacity, slot, steps)) open -= 1;
     filled += (need[slot] ?? 0) - open;
   }
   return filled;
@@ -149,7 +183,7 @@ export const countFilled = (network: Network, counts: Counts, steps: Steps): num
 
 /** How many of each class filled a slot in the last `canFill` of a distinct alternative that was true. */
 export const filledBy = (network: Network, classes: number): Counts => {
-  const taken = new Int32Array(classes);
+  const taken: Counts = new Array(classes).fill(0);
   for (let edge = 0; edge < network.flow.length; edge++) {
     const own = network.edgeClass[edge] ?? 0;
     taken[own] = (taken[own] ?? 0) + (network.flow[edge] ?? 0);
@@ -165,7 +199,6 @@ export const fewestToBreak = (network: Network, counts: Counts, steps: Steps): n
   const { need, distinct, disjoint } = network;
   let fewest = Number.POSITIVE_INFINITY;
   if (!distinct || disjoint) {
-    setCapacity(network, counts, steps);
     for (let slot = 0; slot < need.length; slot++) {
       fewest = Math.min(fewest, countSlot(network, counts, slot, steps) - (need[slot] ?? 0) + 1);
     }
@@ -173,24 +206,30 @@ export const fewestToBreak = (network: Network, counts: Counts, steps: Steps): n
   }
   if (!canFill(network, counts, steps)) return 0;
   const { flow, used } = network;
+  const capacity = capacities(network, counts, steps);
   const [keptFlow, keptUsed] = [flow.slice(), used.slice()];
   for (let slot = 0; slot < need.length; slot++) {
-    let spare = takeSpare(network, counts, slot, fewest, steps);
-    while (spare + 1 < fewest && augment(network, counts, slot, steps)) spare += 1;
+    let spare = takeSpare(network, counts, capacity, slot, fewest, steps);
+    while (spare + 1 < fewest && augment(network, counts, capacity, slot, steps)) spare += 1;
     fewest = Math.min(fewest, spare + 1);
     flow.set(keptFlow);
     used.set(keptUsed);
+    steps.left -= flow.length + used.length;
   }
   return fewest;
 };
 
-const setCapacity = ({ classes, nodeOf, capacity }: Network, counts: Counts, steps: Steps): void => {
+/** How many people each node may give: its class's, or those of the largest of classes that exclude one another. */
+const capacities = (network: Network, counts: Counts, steps: Steps): Counts => {
+  const { classes, nodeOf, capacity, isExact } = network;
+  if (isExact) return counts;
   steps.left -= classes.length;
   for (const own of classes) capacity[nodeOf[own] ?? 0] = 0;
   for (const own of classes) {
     const node = nodeOf[own] ?? 0;
     capacity[node] = Math.max(capacity[node] ?? 0, counts[own] ?? 0);
   }
+  return capacity;
 };
 
 const clearFlow = ({ flow, used }: Network): void => {
@@ -217,8 +256,15 @@ const countSlot = (network: Network, counts: Counts, slot: number, steps: Steps)
 };
 
 /** Gives a slot up to `most` people whom no other slot holds, and answers how many. */
-const takeSpare = (network: Network, counts: Counts, slot: number, most: number, steps: Steps): number => {
-  const { start, edgeClass, nodeOf, used, capacity, flow } = network;
+const takeSpare = (
+  network: Network,
+  counts: Counts,
+  capacity: Counts,
+  slot: number,
+  most: number,
+  steps: Steps,
+): number => {
+  const { start, edgeClass, nodeOf, used, flow } = network;
   let taken = 0;
   const to = start[slot + 1] ?? 0;
   for (let edge = start[slot] ?? 0; edge < to && taken < most; edge++) {
@@ -235,12 +281,16 @@ const takeSpare = (network: Network, counts: Counts, slot: number, most: number,
   return taken;
 };
 
+/** What a chain costs before its first edge. */
+const AUGMENT = 20;
+
 /** One more place of a slot, by a shortest chain of slots that pass a person on; false when there is none. */
-const augment = (network: Network, counts: Counts, slot: number, steps: Steps): boolean => {
-  const { start, edgeClass, edgeSlot, nodeOf, nodeEdges, used, capacity, flow } = network;
+const augment = (network: Network, counts: Counts, capacity: Counts, slot: number, steps: Steps): boolean => {
+  const { start, edgeClass, edgeSlot, nodeOf, nodeStart, nodeEdges, used, flow } = network;
   const { queue, cameBy, tookFrom, seenNode } = network;
   seenNode.fill(0);
   cameBy.fill(-1);
+  steps.left -= AUGMENT;
   queue[0] = slot;
   let end = 1;
   for (let at = 0; at < end; at++) {
@@ -258,8 +308,10 @@ const augment = (network: Network, counts: Counts, slot: number, steps: Steps): 
         passOn(network, slot, current, edge);
         return true;
       }
-      for (const held of nodeEdges[node] ?? []) {
-        steps.left -= 1;
+      const toHeld = nodeStart[node + 1] ?? 0;
+      steps.left -= toHeld - (nodeStart[node] ?? 0);
+      for (let atHeld = nodeStart[node] ?? 0; atHeld < toHeld; atHeld++) {
+        const held = nodeEdges[atHeld] ?? 0;
         const holder = edgeSlot[held] ?? 0;
         if ((flow[held] ?? 0) === 0 || holder === slot || cameBy[holder] !== -1) continue;
         cameBy[holder] = edge;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { QuorumInput, Rule } from './contract.ts';
-import { decide } from './quorum.ts';
+import { decide } from './engine.ts';
 import {
   type Change,
   newReplaySummary,

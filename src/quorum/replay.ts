@@ -6,7 +6,7 @@ import { checkReferences } from './input-references.ts';
 import { readJsonText } from './json-text.ts';
 import { namesIn } from './named-ids.ts';
 import { prepare } from './prepare.ts';
-import { type Decision, decidePrepared } from './quorum.ts';
+import { type Decision, decidePrepared } from './engine.ts';
 
 /** What is changed in every case: its rules, all of them, and its groups, all of them, where they are given. */
 export type Change = { rules: Rule[]; groups?: Group[] };

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { QuorumInput, Rule } from './contract.ts';
-import { decide } from './quorum.ts';
+import { decide } from './engine.ts';
 import { ruleApplies } from './rule-scope.ts';
 
 const keys = fc.subarray(['a', 'b']);

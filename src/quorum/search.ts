@@ -1,4 +1,5 @@
 import type { ClassAlternative, Classes, Counts } from './classes.ts';
+import { noCounts } from './classes.ts';
 import type { Steps } from './network.ts';
 import { canFill, filledBy } from './network.ts';
 
@@ -29,6 +30,7 @@ export const findInAlternative = (
   const { mandatory, conflicts, network } = alternative;
   for (const own of mandatory) if ((counts[own] ?? 0) < (classes.everyone[own] ?? 0)) return 'none';
   if (!conflicts) return canFill(network, counts, steps) ? takenFrom(classes, alternative, counts) : 'none';
+  if (!canFill(network, counts, steps)) return 'none';
   const open = counts.slice();
   for (const own of mandatory) dropConflicting(alternative, own, open);
   return searchPairFree(classes, alternative, open, steps);
@@ -36,7 +38,7 @@ export const findInAlternative = (
 
 /** Empties the classes that may not sign with this one. */
 export const dropConflicting = ({ conflicts }: ClassAlternative, own: number, counts: Counts): void => {
-  for (const other of conflicts?.get(own) ?? []) counts[other] = 0;
+  for (const other of conflicts?.[own] ?? []) counts[other] = 0;
 };
 
 /**
@@ -54,7 +56,7 @@ const searchPairFree = (
     if (steps.left <= 0) return 'unknown';
     if (!canFill(alternative.network, open, steps)) continue;
     const taken = takenFrom(classes, alternative, open);
-    const clash = worstClash(alternative, taken, open);
+    const clash = worstClash(alternative, taken, open, steps);
     steps.left -= open.length;
     if (clash === undefined) return taken;
     const without = open.slice();
@@ -67,14 +69,22 @@ const searchPairFree = (
 };
 
 /** The class with the most conflicts still open, among those taken that clash; undefined when none does. */
-const worstClash = ({ conflicts }: ClassAlternative, taken: Counts, open: Counts): number | undefined => {
+const worstClash = (
+  { conflicts }: ClassAlternative,
+  taken: Counts,
+  open: Counts,
+  steps: Steps,
+): number | undefined => {
   let worst: number | undefined;
   let most = 0;
-  for (const [own, others] of conflicts ?? []) {
-    if ((taken[own] ?? 0) === 0) continue;
+  for (let own = 0; own < taken.length; own++) {
+    if (taken[own] === 0) continue;
+    const others = conflicts?.[own] ?? [];
+    steps.left -= others.length;
     const clashes = (taken[own] ?? 0) > (open[own] ?? 0) || others.some((other) => (taken[other] ?? 0) > 0);
     if (!clashes) continue;
-    const degree = others.reduce((sum, other) => sum + ((open[other] ?? 0) > 0 ? 1 : 0), 0);
+    let degree = 0;
+    for (const other of others) if ((open[other] ?? 0) > 0) degree += 1;
     if (degree > most) {
       most = degree;
       worst = own;
@@ -96,7 +106,7 @@ const takenFrom = (classes: Classes, alternative: ClassAlternative, counts: Coun
 
 const takenBySlot = ({ network, conflicts }: ClassAlternative, counts: Counts): Counts => {
   const { need, start, edgeClass } = network;
-  const taken = new Int32Array(counts.length);
+  const taken = noCounts(counts.length);
   const barred = new Uint8Array(counts.length);
   const sums = new Int32Array(need.length);
   for (let slot = 0; slot < need.length; slot++) {
@@ -112,7 +122,7 @@ const takenBySlot = ({ network, conflicts }: ClassAlternative, counts: Counts): 
         if (more <= 0) continue;
         taken[own] = (taken[own] ?? 0) + more;
         sums[slot] = (sums[slot] ?? 0) + more;
-        for (const other of conflicts?.get(own) ?? []) barred[other] = 1;
+        for (const other of conflicts?.[own] ?? []) barred[other] = 1;
       }
     }
   }

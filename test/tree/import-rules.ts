@@ -18,7 +18,7 @@ const isFrontDoor = ({ folder, file }: Place): boolean => file === `${folder}.ts
 /**
  * What is wrong with an import of product code, or undefined. The rules: layers import downwards only; another
  * capability is reached through the file that bears its name, its `contract.ts` for types alone, and from
- * `entry` also through `http.ts` and `cli.ts`; nothing in `src/` knows the sandbox, tests or benches.
+ * `entry` also through `http.ts`, `cli.ts` and `jobs.ts`; nothing in `src/` knows the sandbox, tests or benches.
  */
 export const importFault = ({ from, to, relative, typeOnly }: Import): string | undefined => {
   if (!relative || isTest(from)) return undefined;
@@ -35,7 +35,7 @@ export const importFault = ({ from, to, relative, typeOnly }: Import): string | 
   }
   if (target.layer !== 'capability' || isFrontDoor(target)) return undefined;
   if (typeOnly && target.file === 'contract.ts') return undefined;
-  if (source.layer === 'entry' && ['http.ts', 'cli.ts'].includes(target.file)) return undefined;
+  if (source.layer === 'entry' && ['http.ts', 'cli.ts', 'jobs.ts'].includes(target.file)) return undefined;
   return `${from} imports ${to}: only src/${target.folder}/${target.folder}.ts may be imported from outside`;
 };
 

@@ -1,0 +1,272 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import pg from 'pg';
+import { Pool as HttpPool } from 'undici';
+import { openDirectory } from '../sandbox/directory.ts';
+import { mintToken } from '../sandbox/token.ts';
+import { startEmbeddedPostgres } from '../src/platform/embedded-postgres.ts';
+import { machine, quantile } from './machine.ts';
+import { cpuSecondsOf, type Running, residentMiB, start } from './processes.ts';
+
+// The order desk as a bank runs it, on one machine: API, worker and sandbox as processes of their own, the
+// embedded PostgreSQL, partners that answer in 20 ms, and this load generator beside them.
+
+const { values } = parseArgs({
+  options: {
+    orders: { type: 'string', default: '6000' },
+    alone: { type: 'string', default: '200' },
+    memory: { type: 'string', default: '20000' },
+    stored: { type: 'string', default: '200000' },
+    concurrency: { type: 'string', default: '48' },
+    'latency-ms': { type: 'string', default: '20' },
+    json: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+if (values.help) {
+  process.stdout.write(`npm run bench:orders -- [--orders 6000] [--alone 200] [--memory 20000] [--stored 200000]
+  [--concurrency 48] [--latency-ms 20] [--json]
+--memory and --stored take 0 to leave that part out.\n`);
+  process.exit(0);
+}
+
+const say = (text: string): void => void process.stderr.write(`${text}\n`);
+const home = await mkdtemp(join(tmpdir(), 'lastro-bench-'));
+const port = 18_480;
+const sandboxPort = 18_481;
+const closers: (() => Promise<unknown>)[] = [() => rm(home, { recursive: true, force: true })];
+
+type Desk = { api: Running; worker: Running; http: HttpPool; db: pg.Pool; token: string; postgresPid: number };
+
+const openDesk = async (): Promise<Desk> => {
+  const postgres = await startEmbeddedPostgres({ home });
+  closers.push(() => postgres.stop());
+  const sandbox = await start(
+    ['sandbox/main.ts', '--port', String(sandboxPort), '--home', home, '--latency-ms', values['latency-ms']],
+    {},
+  );
+  closers.push(sandbox.stop);
+  const issuer = String(sandbox.line['issuer']);
+  const env = {
+    LASTRO_HOME: home,
+    LASTRO_PORT: String(port),
+    LASTRO_WORKER_PORT: '0',
+    LASTRO_LOG_LEVEL: "error",
+    DATABASE_URL: postgres.url,
+    PARTNERS_URL: String(sandbox.line['url']),
+    OIDC_ISSUER: issuer,
+    RATE_LIMIT_PER_MINUTE: '100000000',
+  };
+  const worker = await start(['src/entry/lastro.ts', 'worker'], env);
+  closers.push(worker.stop);
+  const api = await start(['src/entry/lastro.ts', 'api'], env);
+  closers.push(api.stop);
+  const db = new pg.Pool({ connectionString: postgres.url, max: 2 });
+  closers.push(() => db.end());
+  const http = new HttpPool(`http://127.0.0.1:${port}`, { connections: Number(values.concurrency) });
+  closers.push(() => http.close());
+  const { token } = await mintToken({ issuer, area: 'CRD01', scope: 'orders:write orders:read' });
+  const { rows } = await db.query<{ dir: string }>('SHOW data_directory AS dir').catch(() => db.query<{ dir: string }>("SELECT current_setting('data_directory') AS dir"));
+  const pidFile = await readFile(join(rows[0]?.dir ?? '', 'postmaster.pid'), 'utf8');
+  return { api, worker, http, db, token, postgresPid: Number(pidFile.split('\n')[0]) };
+};
+
+// The seed and the number that the sandbox itself uses.
+const companies = openDirectory(20_261_122, 1_000)
+  .list()
+  .filter(({ demo }) => demo === null)
+  .map(({ cnpj }) => cnpj);
+
+const place = async ({ http, token }: Desk, index: number): Promise<string> => {
+  const { statusCode, body } = await http.request({
+    method: 'POST',
+    path: '/v1/orders',
+    headers: {
+      authorization: `Bearer ${token}`,
+      'content-type': 'application/json',
+      'idempotency-key': `bench-${process.pid}-${index}`,
+    },
+    body: JSON.stringify({
+      areaId: 'CRD01',
+      platform: 'bankline',
+      signatureMethod: 'digital',
+      power: 'sign_credit_contract',
+      amountCents: 12_500_000,
+      requester: { type: 'company', document: companies[index % companies.length] },
+    }),
+  });
+  const text = await body.text();
+  if (statusCode !== 201) throw new Error(`expected 201, found ${statusCode}: ${text}`);
+  return (JSON.parse(text) as { orderKey: string }).orderKey;
+};
+
+const openOrders = async (db: pg.Pool): Promise<number> => {
+  const { rows } = await db.query<{ n: string }>(
+    `SELECT count(*) AS n FROM envelopes WHERE status_envelope IN ('rascunho', 'em_processamento')`,
+  );
+  return Number(rows[0]?.n ?? 0);
+};
+
+const untilDecided = async (db: pg.Pool): Promise<void> => {
+  while ((await openOrders(db)) > 0) await sleep(20);
+};
+
+let sent = 0;
+
+/** Places orders with all connections busy, and waits until the last is decided. */
+const flood = async (desk: Desk, count: number): Promise<{ seconds: number; from: Date }> => {
+  const from = new Date();
+  const began = performance.now();
+  let left = count;
+  await Promise.all(
+    Array.from({ length: Number(values.concurrency) }, async () => {
+      while (left-- > 0) await place(desk, sent++);
+    }),
+  );
+  await untilDecided(desk.db);
+  return { seconds: (performance.now() - began) / 1_000, from };
+};
+
+const decisionTimes = async (db: pg.Pool, from: Date): Promise<number[]> => {
+  const { rows } = await db.query<{ ms: number }>(
+    `SELECT extract(epoch FROM decidido_em - data_criacao)::float8 * 1000 AS ms FROM envelopes
+     WHERE data_criacao >= $1 AND decidido_em IS NOT NULL`,
+    [from],
+  );
+  return rows.map(({ ms }) => ms);
+};
+
+const transactions = async (db: pg.Pool): Promise<number> => {
+  await sleep(1_100);
+  const { rows } = await db.query<{ n: string }>('SELECT sum(xact_commit) AS n FROM pg_stat_database');
+  return Number(rows[0]?.n ?? 0);
+};
+
+const cpuByPart = (desk: Desk): Record<string, number> => ({
+  api: cpuSecondsOf(desk.api.pid),
+  worker: cpuSecondsOf(desk.worker.pid),
+  postgres: cpuSecondsOf(desk.postgresPid),
+});
+
+const round = (value: number, digits = 1): number => Number(value.toFixed(digits));
+
+const measureThroughput = async (desk: Desk, count: number) => {
+  const before = { tx: await transactions(desk.db), cpu: cpuByPart(desk) };
+  const { seconds, from } = await flood(desk, count);
+  const after = { tx: await transactions(desk.db), cpu: cpuByPart(desk) };
+  const times = await decisionTimes(desk.db, from);
+  return {
+    orders: count,
+    ordersPerSecond: round(count / seconds),
+    decisionP50Ms: round(quantile(times, 0.5)),
+    decisionP99Ms: round(quantile(times, 0.99)),
+    transactionsPerOrder: round((after.tx - before.tx) / count),
+    cpuMsPerOrder: Object.fromEntries(
+      Object.entries(after.cpu).map(([part, used]) => [
+        part,
+        round(((used - (before.cpu[part] ?? 0)) / count) * 1_000, 2),
+      ]),
+    ),
+  };
+};
+
+/** One order at a time: from the request until the decision is there to be read. */
+const measureAlone = async (desk: Desk, count: number) => {
+  const whole: number[] = [];
+  const from = new Date();
+  for (let index = 0; index < count; index++) {
+    const began = performance.now();
+    const orderKey = await place(desk, sent++);
+    for (;;) {
+      const { rows } = await desk.db.query<{ done: boolean }>(
+        'SELECT decidido_em IS NOT NULL AS done FROM envelopes WHERE envelope_id = $1',
+        [orderKey],
+      );
+      if (rows[0]?.done) break;
+      await sleep(2);
+    }
+    whole.push(performance.now() - began);
+  }
+  const times = await decisionTimes(desk.db, from);
+  return {
+    orders: count,
+    requestToDecisionP50Ms: round(quantile(whole, 0.5)),
+    requestToDecisionP99Ms: round(quantile(whole, 0.99)),
+    createdToDecidedP50Ms: round(quantile(times, 0.5)),
+  };
+};
+
+const measureMemory = async (desk: Desk, count: number) => {
+  const samples: { orders: number; apiMiB: number; workerMiB: number }[] = [];
+  for (let done = 0; done < count; done += count / 5) {
+    await flood(desk, count / 5);
+    samples.push({
+      orders: done + count / 5,
+      apiMiB: Math.round(residentMiB(desk.api.pid)),
+      workerMiB: Math.round(residentMiB(desk.worker.pid)),
+    });
+  }
+  return samples;
+};
+
+/** Copies decided orders, with all that belongs to them, until the tables hold `count` more. */
+const store = async (db: pg.Pool, count: number): Promise<void> => {
+  const { rows } = await db.query<{ n: string }>('SELECT count(*) AS n FROM envelopes WHERE decidido_em IS NOT NULL');
+  const copies = Math.ceil(count / Number(rows[0]?.n ?? 1));
+  const tables = ['envelopes', 'partes', 'participantes', 'evidencias'];
+  for (let copy = 1; copy <= copies; copy++) {
+    // A ULID of 2020 and after: older than the orders that are measured, spread over the key's range.
+    const key = `'ord_01D' || substr(md5(envelope_id || '${copy}'), 1, 23)`;
+    for (const table of tables) {
+      const { rows: columns } = await db.query<{ list: string; values: string }>(
+        `SELECT string_agg(column_name, ', ') AS list,
+           string_agg(CASE column_name WHEN 'envelope_id' THEN $2 ELSE column_name END, ', ') AS values
+         FROM information_schema.columns WHERE table_name = $1 AND table_schema = 'public'`,
+        [table, `upper(${key})`],
+      );
+      const { list, values: selected } = columns[0] ?? { list: '', values: '' };
+      await db.query(
+        `INSERT INTO ${table} (${list}) SELECT ${selected} FROM ${table}
+         WHERE envelope_id IN (SELECT envelope_id FROM envelopes WHERE envelope_id NOT LIKE 'ord_01D%' AND decidido_em IS NOT NULL)
+         ON CONFLICT DO NOTHING`,
+      );
+    }
+    await db.query(
+      `INSERT INTO eventos_envelope (envelope_id, tipo_evento, data_evento, autor, detalhe)
+       SELECT envelope_id, 'decided', decidido_em, 'lastro', '{}' FROM envelopes
+       WHERE envelope_id LIKE 'ord_01D%' AND NOT EXISTS (SELECT FROM eventos_envelope v WHERE v.envelope_id = envelopes.envelope_id)`,
+    );
+  }
+  await db.query('VACUUM ANALYZE');
+};
+
+try {
+  say(machine());
+  const desk = await openDesk();
+  await flood(desk, 500);
+  const result: Record<string, unknown> = { machine: machine(), partnersAnswerInMs: Number(values['latency-ms']) };
+  say('alone …');
+  result['alone'] = await measureAlone(desk, Number(values.alone));
+  say('under load …');
+  const fresh = await measureThroughput(desk, Number(values.orders));
+  result['underLoad'] = fresh;
+  if (Number(values.memory) > 0) {
+    say('memory …');
+    result['memory'] = await measureMemory(desk, Number(values.memory));
+  }
+  if (Number(values.stored) > 0) {
+    say(`with ${values.stored} orders stored …`);
+    await store(desk.db, Number(values.stored));
+    await flood(desk, 500);
+    const stored = await measureThroughput(desk, Number(values.orders));
+    result['withStored'] = { stored: Number(values.stored), ...stored };
+    result['ratioWithStored'] = round(stored.ordersPerSecond / fresh.ordersPerSecond, 2);
+  }
+  process.stdout.write(`${JSON.stringify(result, null, values.json ? 0 : 2)}\n`);
+} finally {
+  for (const close of closers.reverse()) await close();
+}

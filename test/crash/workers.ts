@@ -1,0 +1,35 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { Desk } from '../services/desk.ts';
+
+const program = fileURLToPath(new URL('./worker-process.ts', import.meta.url));
+
+export type CrashingWorker = {
+  readonly kill: () => void;
+  /** The signal that ended it, or null where it ended by itself. */
+  readonly ended: Promise<NodeJS.Signals | null>;
+};
+
+/** Starts a worker process on a desk's database; it kills itself at the named point, the `at`-th time. */
+export const startWorkerProcess = async (
+  desk: Pick<Desk, 'databaseUrl' | 'home' | 'sandbox'>,
+  crash?: { point: string; at?: number },
+): Promise<CrashingWorker> => {
+  const child: ChildProcess = spawn(process.execPath, [program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: {
+      ...process.env,
+      DATABASE_URL: desk.databaseUrl,
+      LASTRO_HOME: desk.home,
+      LASTRO_LOG_LEVEL: 'fatal',
+      PARTNERS_URL: desk.sandbox.url,
+      OIDC_ISSUER: desk.sandbox.issuer,
+      WORKER_CONCURRENCY: '16',
+      ...(crash ? { CRASH_POINT: crash.point, CRASH_AT: String(crash.at ?? 1) } : {}),
+    },
+  });
+  const ended = once(child, 'exit').then(([, signal]) => signal as NodeJS.Signals | null);
+  if (child.stdout) await Promise.race([once(child.stdout, 'data'), ended]);
+  return { kill: () => void child.kill('SIGKILL'), ended };
+};
