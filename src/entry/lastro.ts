@@ -32,6 +32,9 @@ const groups: Record<string, CommandGroup> = {
   },
   config: { about: 'show the settings in effect', load: () => import('./config-command.ts') },
   quorum: { about: 'decide, explain, check and replay quorum', load: () => import('../quorum/cli.ts') },
+  sql: { about: "ask the lake's tables in SQL", load: () => import('../lake/cli.ts') },
+  tables: { about: "list the lake's tables", load: () => import('../lake/cli.ts') },
+  table: { about: 'show a table of the lake', load: () => import('../lake/cli.ts') },
   ledger: {
     about: 'what was done of every source, and what is missing',
     load: () => import('../lake/cli.ts'),

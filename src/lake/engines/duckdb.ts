@@ -3,8 +3,8 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import { formatTableName, type TableName } from '../catalog/catalog.ts';
 import { type DuckOptions, openDuckDb, quoteName, quoteText } from '../duckdb-session.ts';
 import type { FileCache } from '../file-cache.ts';
-import { planFiles, type ScanPlan, scanLocations, scanSql } from '../scan.ts';
-import type { Schema } from '../schema.ts';
+import { currentSchema } from '../metadata.ts';
+import { planFiles, type ScanOptions, type ScanPlan, scanLocations, scanSql } from '../scan.ts';
 import { type Lake, listTables, loadTable, type Table } from '../tables.ts';
 import { confineToFiles } from './duckdb-confinement.ts';
 import { exportProjection } from './duckdb-export.ts';
@@ -158,8 +158,11 @@ const planViews = async (lake: Lake, { tree, tables }: Statement): Promise<View[
     const conditions = filters.get(mention.node) ?? [];
     // An older snapshot has its own schema, in which a name may stand for another column.
     const schema =
-      mention.at === undefined ? currentSchema(table) : (await planFiles(lake, table, options)).schema;
-    const plan = await planFiles(lake, table, { ...options, filter: toPredicate(conditions, schema) });
+      mention.at === undefined
+        ? currentSchema(table.metadata)
+        : (await planMentioned(lake, table, mention, options)).schema;
+    const filter = toPredicate(conditions, schema);
+    const plan = await planMentioned(lake, table, mention, { ...options, filter });
     const key = `${spelled}@${name}`;
     const view = views.get(key);
     views.set(
@@ -171,13 +174,19 @@ const planViews = async (lake: Lake, { tree, tables }: Statement): Promise<View[
   return [...views.values()];
 };
 
-const currentSchema = ({ metadata }: Table): Schema => {
-  const schema = metadata.schemas.find((each) => each['schema-id'] === metadata['current-schema-id']);
-  if (!schema)
-    throw new Error(
-      `table ${metadata.location}: expected schema ${metadata['current-schema-id']}, found none`,
-    );
-  return schema;
+/** What cannot be planned (no such snapshot, a file format that is not read) is said as it is, without a stack. */
+const planMentioned = async (
+  lake: Lake,
+  table: Table,
+  mention: TableMention,
+  options: ScanOptions,
+): Promise<ScanPlan> => {
+  try {
+    return await planFiles(lake, table, options);
+  } catch (error) {
+    const fault = mention.at === undefined ? 'engine' : 'query';
+    throw error instanceof Error ? new QueryError(error.message, { cause: error, fault }) : error;
+  }
 };
 
 const union = (a: ScanPlan, b: ScanPlan): ScanPlan => {
