@@ -11,9 +11,9 @@ import { type Limits, watchLimits } from './limits.ts';
 import { findGaps } from './offsets.ts';
 import { partitionColumns } from './partition.ts';
 import { type Batch, type Plan, planConsolidation } from './plan.ts';
-import type { BatchReading } from './read.ts';
+import { type BatchReading, openReaders, type Readers, readingThreads } from './read.ts';
 import { failRun, finishRun, leaseName, leaseTtlMs, type NewRun, type Summary, startRun } from './runs.ts';
-import { listSource, type Source } from './source.ts';
+import type { Source } from './source.ts';
 import { defaultPartitionBy, eventColumns, quarantineColumns, quarantineTable } from './tables.ts';
 import { loadOffsets, loadTaken } from './taken.ts';
 import { openWorkroom, type Workroom } from './workroom.ts';
@@ -69,7 +69,18 @@ export type Consolidated = { readonly runId: string; readonly summary: Summary }
 export const planOnly = async (
   deps: Pick<ConsolidateDeps, 'pool' | 'lake' | 'limits' | 'clock'>,
   request: ConsolidateRequest,
-): Promise<Plan> => makePlan(deps, request, await findTable(deps.lake, request.table));
+): Promise<Plan> => {
+  const readers = openReaders({
+    source: request.source,
+    threads: readingThreads(),
+    limits: deps.limits.read,
+  });
+  try {
+    return await makePlan(deps, request, readers, await findTable(deps.lake, request.table));
+  } finally {
+    await readers.close();
+  }
+};
 
 /**
  * Takes every object of the source that no earlier run took into the table: documents as rows, what is no
@@ -140,9 +151,10 @@ const ensureTable = async (
 const makePlan = async (
   { pool, limits, clock }: Pick<ConsolidateDeps, 'pool' | 'limits' | 'clock'>,
   { source, table: name, partitionBy = defaultPartitionBy, wait, signal }: ConsolidateRequest,
+  readers: Readers,
   table: Table | null,
 ): Promise<Plan> => {
-  const listing = await listSource(source, signal);
+  const listing = await readers.list(signal);
   const taken = await loadTaken(pool, name, source.url, listing);
   const columns = table ? partitionColumns(table) : partitionBy.map(({ column }) => column);
   return planConsolidation(listing, taken, {
@@ -165,7 +177,7 @@ const runBatches = async (
     columns: quarantineColumns,
     partitionBy: [{ column: 'quarantined_at', transform: 'month' }],
   });
-  const plan = await makePlan(deps, request, events);
+  const plan = await makePlan(deps, request, room.readers, events);
   deps.report?.planned?.(plan);
   const books = openBooks(plan, events.metadata['current-snapshot-id'] ?? null);
 

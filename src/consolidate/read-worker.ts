@@ -2,9 +2,8 @@ import { hash as digest } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { gunzipSync } from 'node:zlib';
-import { openStore } from '../platform/store/open-store.ts';
-import { ObjectNotFoundError } from '../platform/store/store.ts';
 import { createDocumentCutter, type DocumentLimits, type Fault } from './documents.ts';
+import { type FolderListing, listFolder } from './list-folder.ts';
 import { parseObjectName } from './object-name.ts';
 import type { Source } from './source.ts';
 import { openStage, type StagedObject, type StageFile } from './staging.ts';
@@ -30,7 +29,8 @@ export type ReadChunk = {
 export type ToWorker =
   | { readonly kind: 'stage'; readonly events: string; readonly quarantine: string }
   | { readonly kind: 'read'; readonly id: number; readonly chunk: ReadChunk }
-  | { readonly kind: 'finish' };
+  | { readonly kind: 'finish' }
+  | { readonly kind: 'list'; readonly path: string };
 
 /** What became of a file. `unread`: it could not be read now; it is left for a later run. */
 export const fileStates = { taken: 0, unchanged: 1, unread: 2 } as const;
@@ -50,6 +50,7 @@ export type ChunkResult = {
 export type FromWorker =
   | ChunkResult
   | { readonly kind: 'finished'; readonly longestLine: number; readonly longestRaw: number }
+  | ({ readonly kind: 'listed' } & FolderListing)
   | { readonly kind: 'failed'; readonly message: string };
 
 type Content = { bytes: Buffer; length: number };
@@ -195,6 +196,9 @@ const directoryFiles = (work: Work, root: string): ReadFiles => {
 
 /** Many GETs at once; each content is cut as it arrives, so that memory holds no more than those under way. */
 const storeFiles = async (work: Work, source: Source & { kind: 's3' }): Promise<ReadFiles> => {
+  // Loaded only where it is used: it would double the time that a thread takes to start.
+  const { openStore } = await import('../platform/store/open-store.ts');
+  const { ObjectNotFoundError } = await import('../platform/store/store.ts');
   const { store } = await openStore(source.url, { s3: source.s3 });
   const atOnce = source.s3.connections ?? 96;
   const fetchOne = async (chunk: ReadChunk, result: ChunkResult, index: number): Promise<void> => {
@@ -246,6 +250,7 @@ const run = async (setup: WorkerSetup, port: NonNullable<typeof parentPort>): Pr
   };
   const answer = async (message: ToWorker): Promise<FromWorker | undefined> => {
     if (message.kind === 'stage') return void work.openStage(message);
+    if (message.kind === 'list') return { kind: 'listed', ...listFolder(setup.source, message.path) };
     return message.kind === 'finish' ? work.finish() : read(message.id, message.chunk);
   };
   // Messages are answered one after the other, so that `finish` closes a stage that nobody writes any more.

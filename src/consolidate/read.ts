@@ -1,6 +1,7 @@
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { Batch, PlannedFile } from './plan.ts';
+import type { Batch, ListedFolder, PlannedFile } from './plan.ts';
 import {
   type ChunkResult,
   type FromWorker,
@@ -10,7 +11,7 @@ import {
   type ToWorker,
   type WorkerSetup,
 } from './read-worker.ts';
-import type { Source } from './source.ts';
+import { listS3, type Source } from './source.ts';
 
 /** What the readers made of a batch. The lists are by index of the batch's files. */
 export type BatchReading = {
@@ -29,6 +30,8 @@ export type BatchReading = {
 };
 
 export type Readers = {
+  /** Every object of the source, by folder. */
+  readonly list: (signal?: AbortSignal) => Promise<ListedFolder[]>;
   readonly read: (
     batch: Batch,
     options: {
@@ -44,6 +47,9 @@ const chunkFiles = 512;
 const chunkBytes = 8 * 1024 * 1024;
 /** A worker with one chunk at hand and one in its queue never waits for this thread. */
 const chunksAhead = 2;
+
+/** More than four threads would only wait for one another's system calls. */
+export const readingThreads = (): number => Math.max(1, Math.min(4, availableParallelism()));
 
 /** Starts the reading threads. Each stages into files of its own, so that none waits for another. */
 export const openReaders = ({
@@ -61,6 +67,7 @@ export const openReaders = ({
     () => new Worker(new URL('./read-worker.ts', import.meta.url), { workerData }),
   );
   return {
+    list: (signal) => (source.kind === 's3' ? listS3(source, signal) : listDirectory(workers, signal)),
     read: (batch, options) => readBatch(workers, batch, options),
     close: async () => {
       await Promise.all(workers.map((worker) => worker.terminate()));
@@ -101,7 +108,7 @@ const readBatch = async (
   };
 };
 
-/** Feeds one worker until no chunk is left. Rejects when the worker fails or dies, and on abort. */
+/** Feeds one worker until no chunk is left. */
 const serve = ({
   stage: { worker, events, quarantine },
   takeChunk,
@@ -113,36 +120,96 @@ const serve = ({
   onResult: (result: ChunkResult) => void;
   signal?: AbortSignal;
 }): Promise<{ longestLine: number; longestRaw: number }> => {
-  const { promise, resolve, reject } = Promise.withResolvers<{ longestLine: number; longestRaw: number }>();
-  const say = (message: ToWorker): void => worker.postMessage(message);
   let underWay = 0;
-  const feed = (): void => {
-    while (underWay < chunksAhead) {
-      const message = takeChunk();
-      if (!message) break;
-      underWay++;
-      say(message);
-    }
-    if (underWay === 0) say({ kind: 'finish' });
-  };
-  const onMessage = (message: FromWorker): void => {
-    if (message.kind === 'failed') reject(new Error(`a reading thread failed: ${message.message}`));
-    else if (message.kind === 'finished') resolve(message);
-    else {
-      underWay--;
-      onResult(message);
-      feed();
-    }
-  };
+  return converse(worker, signal, ({ say, end, fail }) => {
+    const feed = (): void => {
+      while (underWay < chunksAhead) {
+        const message = takeChunk();
+        if (!message) break;
+        underWay++;
+        say(message);
+      }
+      if (underWay === 0) say({ kind: 'finish' });
+    };
+    say({ kind: 'stage', events, quarantine });
+    feed();
+    return (message) => {
+      if (message.kind === 'finished') end(message);
+      else if (message.kind === 'chunk') {
+        underWay--;
+        onResult(message);
+        feed();
+      } else fail(unexpected(message));
+    };
+  });
+};
+
+/** Folders go to whichever worker is free; each may bring more of them. */
+const listDirectory = async (workers: readonly Worker[], signal?: AbortSignal): Promise<ListedFolder[]> => {
+  const listing: ListedFolder[] = [];
+  const waiting = [''];
+  const idle = new Set<() => void>();
+  let underWay = 0;
+  const serveListing = (worker: Worker): Promise<void> =>
+    converse<void>(worker, signal, ({ say, end, fail }) => {
+      const next = (): void => {
+        idle.delete(next);
+        const path = waiting.pop();
+        if (path !== undefined) {
+          underWay++;
+          say({ kind: 'list', path });
+        } else if (underWay === 0) end();
+        else idle.add(next);
+      };
+      next();
+      return (message) => {
+        if (message.kind !== 'listed') {
+          fail(unexpected(message));
+          return;
+        }
+        underWay--;
+        if (message.folder.names.length > 0) listing.push(message.folder);
+        waiting.push(...message.below);
+        next();
+        for (const wake of [...idle]) wake();
+      };
+    });
+  await Promise.all(workers.map(serveListing));
+  return listing;
+};
+
+const unexpected = (message: FromWorker): Error =>
+  new Error(
+    message.kind === 'failed'
+      ? `a reading thread failed: ${message.message}`
+      : `a reading thread answered ${message.kind} out of turn`,
+  );
+
+type Talk<T> = {
+  readonly say: (message: ToWorker) => void;
+  readonly end: (result: T) => void;
+  readonly fail: (error: unknown) => void;
+};
+
+/**
+ * One exchange with a worker: `begin` says the first words and answers what is done with each reply. Rejects when
+ * the worker fails or dies, and on abort.
+ */
+const converse = <T>(
+  worker: Worker,
+  signal: AbortSignal | undefined,
+  begin: (talk: Talk<T>) => (message: FromWorker) => void,
+): Promise<T> => {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
   const onExit = (code: number): void => reject(new Error(`a reading thread ended with code ${code}`));
   const onAbort = (): void => reject(signal?.reason);
+  const say = (message: ToWorker): void => worker.postMessage(message);
+  const onMessage = begin({ say, end: resolve, fail: reject });
   worker.on('message', onMessage);
   worker.on('error', reject);
   worker.on('exit', onExit);
   signal?.addEventListener('abort', onAbort, { once: true });
   if (signal?.aborted) onAbort();
-  say({ kind: 'stage', events, quarantine });
-  feed();
   return promise.finally(() => {
     worker.off('message', onMessage);
     worker.off('error', reject);

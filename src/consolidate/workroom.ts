@@ -1,9 +1,8 @@
 import { mkdir, rm } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { type DuckSession, openDuckDb } from '../lake/duckdb-session.ts';
 import type { Limits } from './limits.ts';
-import { type BatchReading, openReaders, type Readers } from './read.ts';
+import { type BatchReading, openReaders, type Readers, readingThreads } from './read.ts';
 import type { Source } from './source.ts';
 
 /** What a run works with: reading threads, DuckDB, and a folder for what they stage. */
@@ -27,8 +26,7 @@ export const openWorkroom = async (
   const folder = join(stagingFolder, table);
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
-  // More than four threads would only wait for one another's system calls.
-  const threads = Math.max(1, Math.min(4, availableParallelism()));
+  const threads = readingThreads();
   const readers = openReaders({ source, threads, limits: limits.read });
   const memoryLimit = `${Math.round((limits.memoryBytes * 0.4) / 1e6)}MB`;
   try {

@@ -1,0 +1,49 @@
+import { lstatSync, readdirSync } from 'node:fs';
+import type { ListedFolder } from './plan.ts';
+import type { Source } from './source.ts';
+
+export type FolderListing = {
+  readonly folder: ListedFolder;
+  /** Paths of the folders in it. */
+  readonly below: readonly string[];
+};
+
+export const emptyFolder = (path: string): ListedFolder => ({
+  path,
+  names: [],
+  sizes: [],
+  versions: [],
+  modified: [],
+});
+
+export const addObject = (
+  folder: ListedFolder,
+  name: string,
+  size: number,
+  version: string,
+  modified: number,
+): void => {
+  folder.names.push(name);
+  folder.sizes.push(size);
+  folder.versions.push(version);
+  folder.modified.push(modified);
+};
+
+/**
+ * Lists one folder of a directory. The synchronous calls cost 7 µs a file; the asynchronous ones, through the thread
+ * pool, six times that.
+ */
+export const listFolder = (source: Source, path: string): FolderListing => {
+  if (source.kind !== 'directory') throw new Error(`expected a directory to list, found ${source.url}`);
+  const absolute = `${source.root}/${path}`;
+  const folder = emptyFolder(path);
+  const below: string[] = [];
+  for (const entry of readdirSync(absolute, { withFileTypes: true })) {
+    // `_temporary`, `.lastro-writes`: what Hive's convention and half-written files hide.
+    if (entry.isDirectory() && !/^[._]/.test(entry.name)) below.push(`${path}${entry.name}/`);
+    if (!entry.isFile()) continue;
+    const found = lstatSync(absolute + entry.name, { throwIfNoEntry: false });
+    if (found) addObject(folder, entry.name, found.size, `${found.size}-${found.mtimeMs}`, found.mtimeMs);
+  }
+  return { folder, below };
+};
