@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { type CliContext, type RegisterCommands, write } from '../platform/cli.ts';
 import { parseConfig } from '../platform/config.ts';
+import { diskFull } from '../platform/disk-full.ts';
 import { readyText, sampleRequest } from './ready-text.ts';
 
 type Options = { port?: string; home?: string; sandbox: boolean; json?: boolean };
@@ -32,7 +33,7 @@ const run = async (context: CliContext, { port, home, sandbox, json }: Options):
       await running.stop();
     }
   } catch (error) {
-    if (!signal.aborted || !isAbort(error)) throw error;
+    if (!signal.aborted || !isAbort(error)) throw diskFull(error) ?? error;
   }
   stderr.write('lastro: stopped\n');
 };

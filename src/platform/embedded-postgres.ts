@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { UserError } from './cli.ts';
+import { diskFull } from './disk-full.ts';
 import { findPostgresBinaries } from './postgres-binaries.ts';
 import type { Cluster, Server } from './postgres-cluster.ts';
 import {
@@ -73,7 +74,12 @@ export const startEmbeddedPostgres = async ({
     });
   let stopping = false;
   const first = await acquire(port);
-  await ensureDatabase(first.client);
+  try {
+    await ensureDatabase(first.client);
+  } catch (error) {
+    await leave(target, first);
+    throw diskFull(error) ?? error;
+  }
 
   let lease = first;
   let keeping: Promise<void> = Promise.resolve();

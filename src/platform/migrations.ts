@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type pg from 'pg';
 import { UserError } from './cli.ts';
+import { diskFull } from './disk-full.ts';
 
 export type Migration = { number: number; name: string; sql: string; checksum: string };
 
@@ -131,6 +132,8 @@ const apply = async (client: pg.PoolClient, { number, name, sql, checksum }: Mig
     await client.query('COMMIT');
   } catch (error) {
     await client.query('ROLLBACK');
+    const full = diskFull(error);
+    if (full) throw full;
     const position = error instanceof Error && 'position' in error ? Number(error.position) : Number.NaN;
     const line = Number.isNaN(position) ? '' : ` at line ${sql.slice(0, position).split('\n').length}`;
     const words = error instanceof Error ? error.message : String(error);
