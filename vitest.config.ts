@@ -6,7 +6,7 @@ import { defineConfig } from 'vitest/config';
 const everyday = ['src/**/*.test.ts', 'sandbox/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts'];
 const apart = ['**/*.crash.test.ts', '**/*.peers.test.ts'];
 
-const suite = process.env['LASTRO_TEST_SUITE'] ?? 'everyday';
+const suite = process.env.LASTRO_TEST_SUITE ?? 'everyday';
 const include =
   suite === 'crash' ? ['**/*.crash.test.ts'] : suite === 'peers' ? ['**/*.peers.test.ts'] : everyday;
 
@@ -18,6 +18,6 @@ export default defineConfig({
     testTimeout: suite === 'everyday' ? 30_000 : 1_800_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
-    reporters: process.env['CI'] === 'true' ? ['verbose'] : ['default'],
+    reporters: process.env.CI === 'true' ? ['verbose'] : ['default'],
   },
 });

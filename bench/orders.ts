@@ -40,7 +40,14 @@ const port = 18_480;
 const sandboxPort = 18_481;
 const closers: (() => Promise<unknown>)[] = [() => rm(home, { recursive: true, force: true })];
 
-type Desk = { api: Running; worker: Running; http: HttpPool; db: pg.Pool; token: string; postgresPid: number };
+type Desk = {
+  api: Running;
+  worker: Running;
+  http: HttpPool;
+  db: pg.Pool;
+  token: string;
+  postgresPid: number;
+};
 
 const openDesk = async (): Promise<Desk> => {
   const postgres = await startEmbeddedPostgres({ home });
@@ -50,14 +57,14 @@ const openDesk = async (): Promise<Desk> => {
     {},
   );
   closers.push(sandbox.stop);
-  const issuer = String(sandbox.line['issuer']);
+  const issuer = String(sandbox.line.issuer);
   const env = {
     LASTRO_HOME: home,
     LASTRO_PORT: String(port),
     LASTRO_WORKER_PORT: '0',
-    LASTRO_LOG_LEVEL: "error",
+    LASTRO_LOG_LEVEL: 'error',
     DATABASE_URL: postgres.url,
-    PARTNERS_URL: String(sandbox.line['url']),
+    PARTNERS_URL: String(sandbox.line.url),
     OIDC_ISSUER: issuer,
     RATE_LIMIT_PER_MINUTE: '100000000',
   };
@@ -70,7 +77,9 @@ const openDesk = async (): Promise<Desk> => {
   const http = new HttpPool(`http://127.0.0.1:${port}`, { connections: Number(values.concurrency) });
   closers.push(() => http.close());
   const { token } = await mintToken({ issuer, area: 'CRD01', scope: 'orders:write orders:read' });
-  const { rows } = await db.query<{ dir: string }>('SHOW data_directory AS dir').catch(() => db.query<{ dir: string }>("SELECT current_setting('data_directory') AS dir"));
+  const { rows } = await db
+    .query<{ dir: string }>('SHOW data_directory AS dir')
+    .catch(() => db.query<{ dir: string }>("SELECT current_setting('data_directory') AS dir"));
   const pidFile = await readFile(join(rows[0]?.dir ?? '', 'postmaster.pid'), 'utf8');
   return { api, worker, http, db, token, postgresPid: Number(pidFile.split('\n')[0]) };
 };
@@ -215,7 +224,9 @@ const measureMemory = async (desk: Desk, count: number) => {
 
 /** Copies decided orders, with all that belongs to them, until the tables hold `count` more. */
 const store = async (db: pg.Pool, count: number): Promise<void> => {
-  const { rows } = await db.query<{ n: string }>('SELECT count(*) AS n FROM envelopes WHERE decidido_em IS NOT NULL');
+  const { rows } = await db.query<{ n: string }>(
+    'SELECT count(*) AS n FROM envelopes WHERE decidido_em IS NOT NULL',
+  );
   const copies = Math.ceil(count / Number(rows[0]?.n ?? 1));
   const tables = ['envelopes', 'partes', 'participantes', 'evidencias'];
   for (let copy = 1; copy <= copies; copy++) {
@@ -248,23 +259,26 @@ try {
   say(machine());
   const desk = await openDesk();
   await flood(desk, 500);
-  const result: Record<string, unknown> = { machine: machine(), partnersAnswerInMs: Number(values['latency-ms']) };
+  const result: Record<string, unknown> = {
+    machine: machine(),
+    partnersAnswerInMs: Number(values['latency-ms']),
+  };
   say('alone …');
-  result['alone'] = await measureAlone(desk, Number(values.alone));
+  result.alone = await measureAlone(desk, Number(values.alone));
   say('under load …');
   const fresh = await measureThroughput(desk, Number(values.orders));
-  result['underLoad'] = fresh;
+  result.underLoad = fresh;
   if (Number(values.memory) > 0) {
     say('memory …');
-    result['memory'] = await measureMemory(desk, Number(values.memory));
+    result.memory = await measureMemory(desk, Number(values.memory));
   }
   if (Number(values.stored) > 0) {
     say(`with ${values.stored} orders stored …`);
     await store(desk.db, Number(values.stored));
     await flood(desk, 500);
     const stored = await measureThroughput(desk, Number(values.orders));
-    result['withStored'] = { stored: Number(values.stored), ...stored };
-    result['ratioWithStored'] = round(stored.ordersPerSecond / fresh.ordersPerSecond, 2);
+    result.withStored = { stored: Number(values.stored), ...stored };
+    result.ratioWithStored = round(stored.ordersPerSecond / fresh.ordersPerSecond, 2);
   }
   process.stdout.write(`${JSON.stringify(result, null, values.json ? 0 : 2)}\n`);
 } finally {

@@ -220,7 +220,7 @@ export const verifyAudit = async ({
     intact: faults.length === 0,
     batches: seals.length,
     records,
-    unsealed: Number(rest[0]?.['n'] ?? 0),
+    unsealed: Number(rest[0]?.n ?? 0),
     faults,
   };
 };

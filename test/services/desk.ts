@@ -12,7 +12,7 @@ import { openParts, type Parts } from '../../src/entry/parts.ts';
 import { startWorker } from '../../src/entry/worker.ts';
 import type { OrderView } from '../../src/orders/view.ts';
 import { parseConfig } from '../../src/platform/config.ts';
-import { testDatabase } from './postgres.ts';
+import { type TestDatabase, testDatabase } from './postgres.ts';
 
 export type Answer<Body> = { status: number; headers: Headers; text: string; body: Body };
 
@@ -57,16 +57,22 @@ export type DeskOptions = {
   env?: Record<string, string>;
   /** false: jobs stay where they are until `startWorker`. */
   worker?: boolean;
+  /** Default: a database of the run's own server. */
+  database?: TestDatabase;
 };
 
 export const isDecided = ({ status }: OrderView): boolean => status === 'completed' || status === 'failed';
 export const isWaiting = ({ waiting }: OrderView): boolean => waiting !== null;
 
-export const openDesk = async ({ env = {}, worker = true }: DeskOptions = {}): Promise<Desk> => {
+export const openDesk = async ({
+  env = {},
+  worker = true,
+  database: given,
+}: DeskOptions = {}): Promise<Desk> => {
   await using opened = new AsyncDisposableStack();
   const home = await mkdtemp(join(tmpdir(), 'lastro-desk-'));
   opened.defer(() => rm(home, { recursive: true, force: true }));
-  const database = await testDatabase();
+  const database = given ?? (await testDatabase());
   opened.defer(database.drop);
   const sandbox = await startSandbox({ port: 0, home, companies: 10 });
   opened.defer(() => sandbox.close());

@@ -48,7 +48,7 @@ export const openS3Get = (
     const path = `${deps.basePath}/${encodeS3Path(fullKey)}`;
     const headers = sign(await deps.credentials(), { host, path, now: deps.clock() });
     const range = options?.range;
-    if (range) headers['range'] = `bytes=${range.start}-${range.end === undefined ? '' : range.end - 1}`;
+    if (range) headers.range = `bytes=${range.start}-${range.end === undefined ? '' : range.end - 1}`;
     return dispatchGet(pool, path, headers, options?.signal);
   };
 
