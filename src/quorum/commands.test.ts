@@ -11,8 +11,8 @@ import { parseConfig } from '../platform/config.ts';
 import { loadSigningKeys } from '../platform/signing-keys.ts';
 import { signCertificate } from './certificate.ts';
 import { register } from './cli.ts';
-import { parseInput } from './input.ts';
 import { decide } from './engine.ts';
+import { parseInput } from './input.ts';
 
 const examples = fileURLToPath(new URL('../../test/fixtures/quorum/explain/', import.meta.url));
 const example = (name: string): string => join(examples, `${name}.json`);

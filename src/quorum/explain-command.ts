@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { type CliContext, UserError, write } from '../platform/cli.ts';
 import { canonicalJson } from '../shared/canonical-json.ts';
 import { readInput, readSource } from './command-source.ts';
-import { explain, type Language, languages } from './explain.ts';
 import { decide } from './engine.ts';
+import { explain, type Language, languages } from './explain.ts';
 
 type Options = { language: Language; names?: string; json?: boolean };
 

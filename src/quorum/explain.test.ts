@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { QuorumInput, QuorumOutput } from './contract.ts';
+import { decide } from './engine.ts';
 import { explain, languages } from './explain.ts';
 import { parseInput } from './input.ts';
-import { decide } from './engine.ts';
 
 const folder = new URL('../../test/fixtures/quorum/explain/', import.meta.url);
 const cases = readdirSync(folder)

@@ -8,10 +8,10 @@ import { silentLog } from '../platform/log.ts';
 import { openMetrics } from '../platform/metrics.ts';
 import { loadSigningKeys, publicJwks, rotateSigningKeys } from '../platform/signing-keys.ts';
 import { canonicalJson } from '../shared/canonical-json.ts';
+import { decide } from './engine.ts';
 import { quorumRoutes } from './http.ts';
 import { decisionAnswerSchema, decisionBodySchema } from './http-schema.ts';
 import { parseInput } from './input.ts';
-import { decide } from './engine.ts';
 
 const examples = new URL('../../test/fixtures/quorum/explain/', import.meta.url);
 const cases = readdirSync(examples)

@@ -4,10 +4,10 @@ import { Problem } from '../platform/problem.ts';
 import type { PublicJwks } from '../platform/signing-keys.ts';
 import { canonicalJson } from '../shared/canonical-json.ts';
 import type { Violation } from './contract.ts';
+import { decide } from './engine.ts';
 import { decisionAnswerSchema, decisionBodySchema, jwksSchema } from './http-schema.ts';
 import { parseInput } from './input.ts';
 import { readJsonText } from './json-text.ts';
-import { decide } from './engine.ts';
 
 export type QuorumRoutesDeps = {
   /** The public keys to publish. Asked at every request, so that a rotation needs no restart. */

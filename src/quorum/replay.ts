@@ -1,12 +1,12 @@
 import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { Group, Person, QuorumInput, Rule, Verdict, VerdictReason, Violation } from './contract.ts';
+import { type Decision, decidePrepared } from './engine.ts';
 import { type ParsedInput, parseInput } from './input.ts';
 import { checkReferences } from './input-references.ts';
 import { readJsonText } from './json-text.ts';
 import { namesIn } from './named-ids.ts';
 import { prepare } from './prepare.ts';
-import { type Decision, decidePrepared } from './engine.ts';
 
 /** What is changed in every case: its rules, all of them, and its groups, all of them, where they are given. */
 export type Change = { rules: Rule[]; groups?: Group[] };
