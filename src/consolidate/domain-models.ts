@@ -19,7 +19,7 @@ export type DomainTest = { readonly name: string; readonly sql: string };
  * ```
  *
  * `events` holds the events of the days that changed: the columns of the events' table, `day` (of ingestion, UTC)
- * and `payload` (the document as JSON). The result must carry `day` too: its table is partitioned by it, and a
+ * and `payload` (the document as JSON; null where DuckDB cannot parse it, such as a lone surrogate). The result must carry `day` too: its table is partitioned by it, and a
  * day is always replaced whole.
  */
 export type Domain = {
@@ -37,7 +37,7 @@ export type Domain = {
   readonly hash: string;
 };
 
-const setting = /^--\s*(\w+)\s*:\s*(.*?)\s*$/;
+const setting = /^\s*--\s*(\w+)\s*:\s*(.*?)\s*$/;
 
 const wrong = (file: string, message: string): UserError => new UserError(`${file}: ${message}`);
 

@@ -182,7 +182,7 @@ export const prepareDomain = async (
   try {
     await connection.run(
       `CREATE OR REPLACE TEMP VIEW events AS SELECT * FROM (
-         SELECT *, (ingested_at AT TIME ZONE 'UTC')::DATE AS day, document::JSON AS payload
+         SELECT *, (ingested_at AT TIME ZONE 'UTC')::DATE AS day, TRY_CAST(document AS JSON) AS payload
          FROM ${scanSql(scan, held.localPath)} WHERE ${notRun}) WHERE ${inDays}`,
     );
     await runModel(connection, domain);
