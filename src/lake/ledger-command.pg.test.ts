@@ -1,11 +1,9 @@
-import { PassThrough, Writable } from 'node:stream';
-import { Command } from 'commander';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { runCommand } from '../../test/services/command-line.ts';
 import { type TestDatabase, testDatabase } from '../../test/services/postgres.ts';
-import { parseConfig } from '../platform/config.ts';
 import { plan, skip } from '../platform/ledger.ts';
 import { transaction } from '../platform/postgres.ts';
-import { addLedgerCommand } from './ledger-command.ts';
+import { register } from './cli.ts';
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -19,27 +17,8 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-const lastro = async (...args: string[]): Promise<string> => {
-  let text = '';
-  const stdout = new Writable({
-    write: (chunk, _, done) => {
-      text += String(chunk);
-      done();
-    },
-  });
-  const program = new Command().exitOverride();
-  addLedgerCommand(program, {
-    env: {},
-    stdin: new PassThrough(),
-    stdout,
-    stderr: new PassThrough(),
-    signal: new AbortController().signal,
-    config: () => parseConfig({}),
-    postgres: async () => database.pool,
-  });
-  await program.parseAsync(['ledger', ...args], { from: 'user' });
-  return text;
-};
+const lastro = async (...args: string[]): Promise<string> =>
+  (await runCommand(register, ['ledger', ...args], { pool: database.pool })).stdout;
 
 it('shows intervals and holes, as a table and as JSON', async () => {
   const rows = JSON.parse(await lastro('--json')) as Record<string, unknown>[];

@@ -1,15 +1,15 @@
 import type { Command } from 'commander';
-import { type CliContext, UserError, write } from '../platform/cli.ts';
-import { openCommandLake } from './command-lake.ts';
+import { type CliContext, write } from '../platform/cli.ts';
+import { withTable } from './command-lake.ts';
 import type { SqlValue } from './engines/engine.ts';
+import { addMaintenanceCommands } from './maintenance-commands.ts';
 import { writeTable } from './sql-output.ts';
 import { describeTable, type TableDescription } from './table-description.ts';
-import { findTable, type Lake, type Table } from './tables.ts';
 
 /** `lastro table NAME`: one table in full. */
 export const addTableCommand = (program: Command, context: CliContext): void => {
   program.enablePositionalOptions();
-  program
+  const table = program
     .command('table')
     .enablePositionalOptions()
     .description('show a table: schema, partitions, files, snapshots, size')
@@ -20,7 +20,11 @@ export const addTableCommand = (program: Command, context: CliContext): void => 
       `
 Examples:
   lastro table kconnect.events
-  lastro table kconnect.events --json | jq .snapshots[-1]`,
+  lastro table kconnect.events --json | jq .snapshots[-1]
+  lastro table compact kconnect.events
+  lastro table expire kconnect.events --older-than 30d --keep-last 10
+  lastro table orphans kconnect.events --dry-run
+  lastro table rollback kconnect.events --to 5217643380914`,
     )
     .action((name: string, { json }: { json?: boolean }) =>
       withTable(context, name, async (lake, table) => {
@@ -29,31 +33,8 @@ Examples:
         else await writeText(context, description);
       }),
     );
+  addMaintenanceCommands(table, context);
 };
-
-/** @throws UserError where there is no such table */
-export const withTable = async (
-  context: CliContext,
-  name: string,
-  work: (lake: Lake, table: Table) => Promise<void>,
-): Promise<void> => {
-  const commandLake = openCommandLake(context);
-  try {
-    const lake = await commandLake.lake();
-    let table: Table | null;
-    try {
-      table = await findTable(lake, name);
-    } catch (error) {
-      throw isNameError(name) ? new UserError(error instanceof Error ? error.message : String(error)) : error;
-    }
-    if (!table) throw new UserError(`no table ${name}; \`lastro tables\` lists them`, 1);
-    await work(lake, table);
-  } finally {
-    await commandLake.close();
-  }
-};
-
-const isNameError = (name: string): boolean => !/^[\p{L}\p{N}_-]+(\.[\p{L}\p{N}_-]+)+$/u.test(name);
 
 const writeText = async (context: CliContext, description: TableDescription): Promise<void> => {
   const { name, location, uuid, rows, files, bytes, snapshotId, schema, partitionBy, sortBy, properties } =

@@ -1,3 +1,4 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../../platform/config.ts';
 import type { EngineSettings } from '../engine-settings.ts';
@@ -38,18 +39,25 @@ export const openEngine = async ({
   }
   const opened = await lake();
   const { openDuckDbEngine } = await import('./duckdb.ts');
-  const cache = await openFileCache({
-    store: opened.store,
-    folder: join(config.LASTRO_HOME, 'cache', 'lake'),
-    maxBytes: 20 * 1024 ** 3,
-  });
-  return openDuckDbEngine({
+  const temporary = join(config.LASTRO_HOME, 'tmp');
+  await mkdir(temporary, { recursive: true });
+  // A cache of this process alone: another one would throw out what it does not know.
+  const folder = await mkdtemp(join(temporary, 'sql-cache-'));
+  const cache = await openFileCache({ store: opened.store, folder, maxBytes: 20 * 1024 ** 3 });
+  const engine = openDuckDbEngine({
     lake: opened,
     cache,
     limits: {
       memoryLimit: settings.SQL_MEMORY,
       maxTemporarySize: settings.SQL_TEMPORARY,
-      temporaryParent: join(config.LASTRO_HOME, 'tmp'),
+      temporaryParent: temporary,
     },
   });
+  return {
+    ...engine,
+    close: async () => {
+      await engine.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
 };
