@@ -2,7 +2,7 @@ import type { ClassAlternative, Classes, Counts } from './classes.ts';
 import { noCounts } from './classes.ts';
 import type { Steps } from './network.ts';
 import { fewestToBreak } from './network.ts';
-import { findInAlternative, findSatisfying, shrink } from './search.ts';
+import { findAddition, findInAlternative, findSatisfying } from './search.ts';
 
 /**
  * The fewest people of `counts` whose absence leaves no coalition, which is one more than the absences that
@@ -17,7 +17,9 @@ export const fewestAbsences = (
   steps: Steps,
 ): { fewest: number; proven: boolean } => {
   const floor = noCounts(counts.length);
-  let fewest = Math.max(1, lowerBound(classes, counts, steps));
+  const bound = lowerBound(classes, counts, steps);
+  if (bound.isExact) return { fewest: bound.fewest, proven: true };
+  let fewest = Math.max(1, bound.fewest);
   while (steps.left > 0) {
     const broken = canBreak(classes, counts, floor, fewest, steps);
     if (broken === true && steps.left > 0) return { fewest, proven: true };
@@ -37,8 +39,8 @@ const canBreak = (
 ): boolean | 'unknown' => {
   const found = findSatisfying(classes, counts, steps);
   if (typeof found === 'string') return found === 'none' ? true : 'unknown';
-  if (most <= 0 || lowerBound(classes, counts, steps) > most) return false;
-  const coalition = shrink(classes, found, steps);
+  if (most <= 0 || lowerBound(classes, counts, steps).fewest > most) return false;
+  const coalition = findAddition(classes, noCounts(counts.length), found, steps) ?? found;
   const kept = floor.slice();
   for (let own = 0; own < coalition.length; own++) {
     const taken = coalition[own] ?? 0;
@@ -61,29 +63,42 @@ const canBreak = (
  * Every alternative must be broken, and those with nobody in common each take people of their own; an
  * alternative without pairs takes exactly as many as its tightest requirements have to spare.
  */
-const lowerBound = (classes: Classes, counts: Counts, steps: Steps): number => {
+const lowerBound = (classes: Classes, counts: Counts, steps: Steps): { fewest: number; isExact: boolean } => {
   const bounds: { fewest: number; alternative: ClassAlternative }[] = [];
+  let isExact = true;
   for (const alternative of classes.alternatives) {
     const fewest = fewestFor(classes, alternative, counts, steps);
-    if (fewest > 0) bounds.push({ fewest, alternative });
+    if (fewest === 'unknown') isExact = false;
+    else if (fewest > 0) bounds.push({ fewest, alternative });
   }
   bounds.sort((a, b) => b.fewest - a.fewest || a.alternative.index - b.alternative.index);
   const touched = new Uint8Array(counts.length);
-  let sum = 0;
-  for (const { fewest, alternative } of bounds) {
-    const own = [...alternative.network.classes, ...alternative.mandatory].filter(
+  let fewest = 0;
+  for (const { fewest: own, alternative } of bounds) {
+    const people = [...alternative.network.classes, ...alternative.mandatory].filter(
       (one) => (counts[one] ?? 0) > 0,
     );
-    if (own.some((one) => touched[one] === 1)) continue;
-    for (const one of own) touched[one] = 1;
-    sum += fewest;
+    steps.left -= people.length;
+    const isApart = people.every((one) => touched[one] !== 1);
+    // Exact when nobody serves two alternatives, and each is broken by its tightest requirements or one person.
+    if (!isApart || (alternative.conflicts && alternative.mandatory.length === 0)) isExact = false;
+    if (!isApart) continue;
+    for (const one of people) touched[one] = 1;
+    fewest += own;
   }
-  return sum;
+  return { fewest, isExact };
 };
 
-/** A lower bound for one alternative: 0 when it is broken as it is, or when that is not known. */
-const fewestFor = (classes: Classes, alternative: ClassAlternative, counts: Counts, steps: Steps): number => {
-  if (typeof findInAlternative(classes, alternative, counts, steps) === 'string') return 0;
+/** A lower bound for one alternative: 0 when it is broken as it is. Anyone mandatory breaks it alone. */
+const fewestFor = (
+  classes: Classes,
+  alternative: ClassAlternative,
+  counts: Counts,
+  steps: Steps,
+): number | 'unknown' => {
+  const found = findInAlternative(classes, alternative, counts, steps);
+  if (found === 'none') return 0;
+  if (found === 'unknown') return found;
   if (alternative.mandatory.length > 0 || alternative.conflicts) return 1;
   return fewestToBreak(alternative.network, counts, steps);
 };

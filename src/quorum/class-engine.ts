@@ -8,20 +8,21 @@ import { MOST_WAYS } from './findings.ts';
 import { canFill, newNetwork } from './network.ts';
 import type { Alternative } from './rules.ts';
 import type { Found } from './search.ts';
-import { findInAlternative, findSatisfying, shrink } from './search.ts';
+import { findAddition, findInAlternative, findSatisfying } from './search.ts';
 
 /** Looks at an edge of a network that each part of a decision may take. */
 const STEPS = {
-  verdict: 12_000_000,
-  coalitions: 3_000_000,
-  ways: 1_000_000,
-  indispensable: 3_000_000,
-  absences: 4_000_000,
+  verdict: 6_000_000,
+  coalitions: 1_000_000,
+  ways: 300_000,
+  indispensable: 1_000_000,
+  absences: 1_500_000,
 };
 
 type Context = {
   readonly problem: Problem;
   readonly classes: Classes;
+  readonly apart: () => Classes;
   readonly ones: Uint8Array;
   readonly inexact: Set<InexactField>;
 };
@@ -35,16 +36,14 @@ export const decideByClasses = (problem: Problem): Findings => {
   const context: Context = {
     problem,
     classes,
+    apart: once(() => newClasses(problem, true)),
     ones: new Uint8Array(problem.people).fill(1),
     inexact: new Set(),
   };
   const byAlternative = satisfyAlternatives(classes, classes.count(problem.eligible));
   const byEligible = answerOf(byAlternative);
   const witness = byAlternative.find((found) => typeof found !== 'string');
-  const coalition =
-    witness === undefined || typeof witness === 'string'
-      ? undefined
-      : shrink(classes, witness, { left: STEPS.coalitions });
+  const coalition = minimalWithin(classes, witness);
   const usable = [...problem.eligible, ...problem.uncertain];
   return {
     byEligible,
@@ -52,6 +51,20 @@ export const decideByClasses = (problem: Problem): Findings => {
     alternatives: examineAll(problem, classes, byAlternative),
     ...(coalition ? explore(context, coalition) : repair(context, byEligible === 'no')),
     inexact: FIELDS.filter((field) => context.inexact.has(field)),
+  };
+};
+
+const minimalWithin = (classes: Classes, satisfying: Found | undefined): Counts | undefined => {
+  if (satisfying === undefined || typeof satisfying === 'string') return undefined;
+  const none = noCounts(satisfying.length);
+  return findAddition(classes, none, satisfying, { left: STEPS.coalitions }) ?? satisfying;
+};
+
+const once = <T>(make: () => T): (() => T) => {
+  let made: { value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
   };
 };
 
@@ -113,14 +126,13 @@ const explore = (context: Context, coalition: Counts): Explored => {
   const { problem, classes, ones, inexact } = context;
   const { eligible, limit } = problem;
   const list = listFirst({
-    problem,
     classes,
+    apart: context.apart,
     base: [],
     candidates: eligible,
     weights: ones,
     limit,
     steps: STEPS.coalitions,
-    seed: coalition,
   });
   if (!list.totalExact) inexact.add('coalitions');
   const absences = fewestAbsences(classes, classes.count(eligible), { left: STEPS.absences });
@@ -160,8 +172,8 @@ const complete = (context: Context, signed: readonly number[]): Findings['signed
   if (typeof found !== 'string') return { sufficient: true, completions: [] };
   const hasSigned = new Set(signers);
   const list = listFirst({
-    problem,
     classes,
+    apart: context.apart,
     base: signers,
     candidates: problem.eligible.filter((rank) => !hasSigned.has(rank)),
     weights: ones,
@@ -192,8 +204,8 @@ const repair = (context: Context, isProven: boolean): Explored => {
     (rank) => !isEligible.has(rank),
   );
   const list = listFirst({
-    problem,
     classes,
+    apart: context.apart,
     base: eligible,
     candidates: others,
     weights: problem.repairs,
@@ -212,8 +224,8 @@ const firstWith = (context: Context, people: readonly number[]): number[] => {
   const { problem, classes, ones, inexact } = context;
   const candidates = [...problem.eligible, ...people].sort((a, b) => a - b);
   const list = listFirst({
-    problem,
     classes,
+    apart: context.apart,
     base: [],
     candidates,
     weights: ones,
@@ -225,13 +237,9 @@ const firstWith = (context: Context, people: readonly number[]): number[] => {
 };
 
 /** Some coalition of these people, where the list of them was cut before its first. */
-const anyWith = ({ problem }: Context, people: readonly number[]): number[] => {
-  const apart = newClasses(problem, true);
-  const steps = { left: STEPS.ways };
-  const found = findSatisfying(apart, apart.count(people), steps);
-  if (typeof found === 'string') return [];
-  const coalition = shrink(apart, found, steps);
-  return apart.members
-    .flatMap((ranks, own) => (coalition[own] === 1 ? [...ranks] : []))
-    .sort((a, b) => a - b);
+const anyWith = (context: Context, people: readonly number[]): number[] => {
+  const apart = context.apart();
+  const none = noCounts(apart.members.length);
+  const found = findAddition(apart, none, apart.count(people), { left: STEPS.ways }) ?? none;
+  return apart.members.flatMap((ranks, own) => (found[own] === 1 ? [...ranks] : [])).sort((a, b) => a - b);
 };

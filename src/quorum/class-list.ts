@@ -1,13 +1,13 @@
 import type { Classes, Counts } from './classes.ts';
-import { newClasses } from './classes.ts';
 import { compareSets, countSets, firstSets } from './expand.ts';
-import type { Problem } from './findings.ts';
 import type { Vector } from './minimal-vectors.ts';
 import { findMinimalVectors, toVector } from './minimal-vectors.ts';
+import { findAddition } from './search.ts';
 
 export type ListRequest = {
-  readonly problem: Problem;
   readonly classes: Classes;
+  /** The classes with everyone apart, made when first asked for. */
+  readonly apart: () => Classes;
   /** People who are there in any case, at no cost. */
   readonly base: readonly number[];
   /** People to choose from. */
@@ -16,8 +16,6 @@ export type ListRequest = {
   readonly weights: ArrayLike<number>;
   readonly limit: number;
   readonly steps: number;
-  /** A minimal addition that is known already. */
-  readonly seed?: Counts;
 };
 
 export type Listed = {
@@ -30,7 +28,7 @@ export type Listed = {
 };
 
 /** Vectors beyond this are not worth their memory. */
-const MOST_VECTORS = 20_000;
+const MOST_VECTORS = 5000;
 
 /**
  * The first minimal additions to `base`, by weight and then by ids. Over classes first; where these give too
@@ -58,7 +56,8 @@ export const listFirst = (request: ListRequest): Listed => {
       orderExact: true,
     };
   }
-  const vectors = withSeed(byClass.vectors, request.seed);
+  const seed = findAddition(classes, classes.count(base), classes.count(candidates), { left: request.steps });
+  const vectors = withSeed(byClass.vectors, seed);
   const found = firstSets(vectors, members, weights, limit);
   const personal = listByPerson(request);
   const sets = personal.orderExact ? personal.sets : merge(personal.sets, found, request);
@@ -67,8 +66,8 @@ export const listFirst = (request: ListRequest): Listed => {
 };
 
 const listByPerson = (request: ListRequest): { sets: number[][]; orderExact: boolean } => {
-  const { problem, base, candidates, limit, weights } = request;
-  const apart = newClasses(problem, true);
+  const { base, candidates, limit, weights } = request;
+  const apart = request.apart();
   const { vectors, outOfSteps } = findMinimalVectors({
     classes: apart,
     base: apart.count(base),

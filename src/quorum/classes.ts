@@ -45,30 +45,19 @@ export type ClassAlternative = {
 
 /** `apart` makes everyone a class of one: more vectors, but then their order is the order of the sets. */
 export const newClasses = (problem: Problem, apart = false): Classes => {
-  const possible = problem.alternatives.map((alternative) => isPossible(alternative));
-  const live = problem.alternatives.flatMap((alternative, index) =>
-    possible[index] ? [{ alternative, index }] : [],
-  );
-  const traits = traitsOf(problem, live);
-  const classByTrait = new Map<string, number>();
-  const members: number[][] = [];
-  const classOf = new Int32Array(problem.people).fill(NOBODY);
-  traits.forEach((trait, rank) => {
-    // Nobody asks for this person.
-    if (trait.length === STATE_TRAITS) return;
-    const key = apart ? String(rank) : trait.join(' ');
-    const known = classByTrait.get(key) ?? members.length;
-    classByTrait.set(key, known);
-    classOf[rank] = known;
-    const own = members[known];
-    if (own) own.push(rank);
-    else members.push([rank]);
+  const live: Live[] = [];
+  problem.alternatives.forEach((alternative, index) => {
+    if (isPossible(alternative)) live.push({ alternative, index });
   });
+  const { asked, traits } = traitsOf(problem, live);
+  const own = apart ? asked.map((isAsked, rank) => (isAsked ? rank : NOBODY)) : partition(asked, traits);
+  if (!apart) for (const { alternative } of live) splitByPairs(own, alternative.notTogether);
+  const { classOf, members } = numbered(own);
   const count = (ranks: readonly number[]): Counts => {
     const counts = noCounts(members.length);
     for (const rank of ranks) {
-      const own = classOf[rank] ?? NOBODY;
-      if (own !== NOBODY) counts[own] = (counts[own] ?? 0) + 1;
+      const at = classOf[rank] ?? NOBODY;
+      if (at !== NOBODY) counts[at] = (counts[at] ?? 0) + 1;
     }
     return counts;
   };
@@ -80,66 +69,105 @@ export const newClasses = (problem: Problem, apart = false): Classes => {
   };
 };
 
-const isPossible = ({ possible, mandatory, excluded, notTogether }: Alternative): boolean =>
-  possible &&
-  !mandatory.includes(excluded) &&
-  !notTogether.some(([a, b]) => mandatory.includes(a) && mandatory.includes(b));
+type Live = { readonly alternative: Alternative; readonly index: number };
 
-/** Every person has these traits; who has no others is asked for by no alternative. */
-const STATE_TRAITS = 1;
+const isPossible = ({ possible, mandatory, excluded, notTogether }: Alternative): boolean => {
+  if (!possible || mandatory.includes(excluded)) return false;
+  if (mandatory.length < 2) return true;
+  for (let i = 0; i < notTogether.length; i += 2) {
+    if (mandatory.includes(notTogether[i] ?? 0) && mandatory.includes(notTogether[i + 1] ?? 0)) return false;
+  }
+  return true;
+};
 
-/** By rank, all that tells one person from another. */
-const traitsOf = (
-  problem: Problem,
-  live: readonly { alternative: Alternative; index: number }[],
-): string[][] => {
+/** By rank, who is asked for by an alternative at all, and what tells one person from another, pairs aside. */
+const traitsOf = (problem: Problem, live: readonly Live[]): { asked: boolean[]; traits: string[][] } => {
   const signed = new Set(problem.signed ?? []);
   const uncertain = new Set(problem.uncertain);
-  const traits = Array.from({ length: problem.people }, (_, rank) => [
+  const asked: boolean[] = new Array(problem.people).fill(false);
+  const traits = asked.map((_, rank) => [
     `${problem.repairs[rank]}${signed.has(rank) ? 's' : ''}${uncertain.has(rank) ? 'u' : ''}`,
   ]);
-  const asked = new Uint8Array(problem.people);
   const groups = new Set<readonly number[]>();
-  for (const { alternative } of live) {
+  for (const { alternative, index } of live) {
     for (const { members } of alternative.requires) groups.add(members);
-    for (const rank of alternative.mandatory) asked[rank] = 1;
+    for (const rank of alternative.mandatory) {
+      asked[rank] = true;
+      traits[rank]?.push(`m${index}`);
+    }
+    if (alternative.excluded !== NOBODY) traits[alternative.excluded]?.push(`x${index}`);
   }
   let groupIndex = 0;
   for (const members of groups) {
     for (const rank of members) {
-      asked[rank] = 1;
+      asked[rank] = true;
       traits[rank]?.push(`g${groupIndex}`);
     }
     groupIndex += 1;
   }
-  for (const { alternative, index } of live) {
-    for (const rank of alternative.mandatory) traits[rank]?.push(`m${index}`);
-    if (alternative.excluded !== NOBODY && asked[alternative.excluded]) {
-      traits[alternative.excluded]?.push(`x${index}`);
-    }
-    for (const [a, b] of sortedPairs(alternative)) {
-      if (!asked[a] || !asked[b]) continue;
-      traits[a]?.push(`${index}-${b}`);
-      traits[b]?.push(`${index}-${a}`);
-    }
-  }
-  return traits;
+  return { asked, traits };
 };
 
-// In one order and once each, so that equal sets of pairs read as equal traits.
-const sortedPairs = ({ notTogether }: Alternative): (readonly [number, number])[] => {
-  const pairs = new Map<number, readonly [number, number]>();
-  for (const [a, b] of notTogether) {
-    const pair = a < b ? ([a, b] as const) : ([b, a] as const);
-    pairs.set(pair[0] * 1024 + pair[1], pair);
+/** By rank, the first rank with the same traits; nobody for people who are not asked for. */
+const partition = (asked: readonly boolean[], traits: readonly string[][]): number[] => {
+  const firstByTraits = new Map<string, number>();
+  return traits.map((own, rank) => {
+    if (!asked[rank]) return NOBODY;
+    const key = own.join(' ');
+    const first = firstByTraits.get(key) ?? rank;
+    firstByTraits.set(key, first);
+    return first;
+  });
+};
+
+/** Tells people of one class apart who may not sign with the same people. Those on their own need no look. */
+const splitByPairs = (own: number[], notTogether: readonly number[]): void => {
+  if (notTogether.length === 0) return;
+  const sizes = new Map<number, number>();
+  for (const first of own) sizes.set(first, (sizes.get(first) ?? 0) + 1);
+  const isShared = own.map((first) => first !== NOBODY && (sizes.get(first) ?? 0) > 1);
+  const others: number[][] = own.map(() => []);
+  for (let i = 0; i < notTogether.length; i += 2) {
+    const [a, b] = [notTogether[i] ?? 0, notTogether[i + 1] ?? 0];
+    if (own[a] === NOBODY || own[b] === NOBODY) continue;
+    if (isShared[a]) others[a]?.push(b);
+    if (isShared[b]) others[b]?.push(a);
   }
-  return [...pairs.entries()].sort(([a], [b]) => a - b).map(([, pair]) => pair);
+  const firstByKey = new Map<string, number>();
+  for (let rank = 0; rank < own.length; rank++) {
+    if (!isShared[rank]) continue;
+    const key = `${own[rank]}:${sortedUnique(others[rank] ?? []).join(' ')}`;
+    const first = firstByKey.get(key) ?? rank;
+    firstByKey.set(key, first);
+    own[rank] = first;
+  }
+};
+
+const sortedUnique = (ranks: readonly number[]): number[] =>
+  [...ranks].sort((a, b) => a - b).filter((rank, at, all) => rank !== all[at - 1]);
+
+/** Numbers the classes in the order of their first ranks. */
+const numbered = (own: readonly number[]): { classOf: number[]; members: number[][] } => {
+  const members: number[][] = [];
+  const classOf: number[] = [];
+  own.forEach((first, rank) => {
+    if (first === NOBODY) classOf.push(NOBODY);
+    else if (first === rank) {
+      classOf.push(members.length);
+      members.push([rank]);
+    } else {
+      const known = classOf[first] ?? NOBODY;
+      classOf.push(known);
+      members[known]?.push(rank);
+    }
+  });
+  return { classOf, members };
 };
 
 const toClasses = (
   alternative: Alternative,
   index: number,
-  classOf: Int32Array,
+  classOf: readonly number[],
   members: readonly (readonly number[])[],
 ): ClassAlternative => {
   const { distinct, excluded } = alternative;
@@ -169,28 +197,20 @@ const mergeSlots = ({ requires, distinct }: Alternative): { ranks: readonly numb
 };
 
 const conflictsOf = (
-  alternative: Alternative,
+  { notTogether }: Alternative,
   classAt: (rank: number) => number,
   classes: number,
 ): Conflicts | undefined => {
-  const found = new Map<number, Set<number>>();
-  const add = (from: number, to: number): void => {
-    const known = found.get(from);
-    if (known) known.add(to);
-    else found.set(from, new Set([to]));
-  };
-  for (const [a, b] of alternative.notTogether) {
-    const [first, second] = [classAt(a), classAt(b)];
+  if (notTogether.length === 0) return undefined;
+  const others: number[][] = Array.from({ length: classes }, () => []);
+  let hasSome = false;
+  for (let i = 0; i < notTogether.length; i += 2) {
+    const [a, b] = [classAt(notTogether[i] ?? 0), classAt(notTogether[i + 1] ?? 0)];
     // A pair with somebody nobody asks for can never be inside a minimal set.
-    if (first === NOBODY || second === NOBODY) continue;
-    add(first, second);
-    add(second, first);
+    if (a === NOBODY || b === NOBODY) continue;
+    hasSome = true;
+    others[a]?.push(b);
+    others[b]?.push(a);
   }
-  if (found.size === 0) return undefined;
-  return Array.from({ length: classes }, (_, own) => {
-    const others = found.get(own);
-    return others ? [...others].sort((a, b) => a - b) : NO_CLASSES;
-  });
+  return hasSome ? others.map(sortedUnique) : undefined;
 };
-
-const NO_CLASSES: readonly number[] = [];

@@ -49,7 +49,10 @@ export const toMasks = (people: number, alternative: Alternative): MaskAlternati
   const required = maskOf(people, mandatory);
   // The excluded requester can be no part of a coalition, so a mandatory one makes the alternative impossible.
   const possible = alternative.possible && (required & without) === required;
-  const pairs = notTogether.map((pair) => maskOf(people, pair));
+  const pairs: number[] = [];
+  for (let i = 0; i < notTogether.length; i += 2) {
+    pairs.push(bitOf(people, notTogether[i] ?? 0) | bitOf(people, notTogether[i + 1] ?? 0));
+  }
   return { slots, distinct, disjoint, mandatory: required, pairs, possible };
 };
 

@@ -131,7 +131,8 @@ const cliques = (classes: number, conflicts: Conflicts | undefined): Int32Array 
     // A clique can take the class in when as many of its neighbours are in that clique as the clique has.
     linked.fill(0);
     let joined = own;
-    for (const other of conflicts[own] ?? []) {
+    const others: readonly number[] = conflicts[own] ?? [];
+    for (const other of others) {
       const clique: number = nodeOf[other] ?? 0;
       linked[clique] = (linked[clique] ?? 0) + 1;
       const isLarger = (size[clique] ?? 0) > (size[joined] ?? 0);

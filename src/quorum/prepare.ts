@@ -48,7 +48,8 @@ export type PreparedAlternative = {
   readonly requires: readonly { readonly group: number; readonly min: number | 'all' | 'majority' }[];
   readonly distinct: boolean;
   readonly mandatory: readonly number[];
-  readonly notTogether: readonly (readonly [number, number])[];
+  /** Pairs one after the other: [a, b, a, b, …]. There can be very many. */
+  readonly notTogether: readonly number[];
   readonly excludesRequester: boolean;
 };
 
@@ -88,7 +89,7 @@ export const prepare = (input: QuorumInput): Prepared => {
       })),
       distinct: alternative.counting !== 'cumulative',
       mandatory: (alternative.mandatory ?? []).map(rankOf),
-      notTogether: (alternative.notTogether ?? []).map(([a, b]) => [rankOf(a), rankOf(b)] as const),
+      notTogether: flatten(alternative.notTogether ?? [], rankOf),
       excludesRequester: alternative.excludesRequester ?? false,
     })),
   }));
@@ -105,6 +106,12 @@ export const prepare = (input: QuorumInput): Prepared => {
     // Every date has been read by now.
     stableUntil: dates.next(),
   };
+};
+
+const flatten = (pairs: readonly (readonly string[])[], rankOf: (id: string) => number): number[] => {
+  const ranks: number[] = [];
+  for (const pair of pairs) for (const id of pair) ranks.push(rankOf(id));
+  return ranks;
 };
 
 /** The rank of no person. */

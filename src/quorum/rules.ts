@@ -10,7 +10,8 @@ export type Alternative = {
   readonly requires: readonly Requirement[];
   readonly distinct: boolean;
   readonly mandatory: readonly number[];
-  readonly notTogether: readonly (readonly [number, number])[];
+  /** Pairs one after the other. */
+  readonly notTogether: readonly number[];
   /** The requester, where the alternative excludes one who is among the people. */
   readonly excluded: number;
   /** False when a group is empty or smaller than its minimum: nobody can satisfy it, whoever is eligible. */

@@ -8,12 +8,17 @@ export type Found = Counts | 'none' | 'unknown';
 
 /**
  * Looks for a set inside `counts` that satisfies one of the alternatives. 'unknown' only for those with pairs,
- * once the steps are used up.
+ * each of which may use its share of the steps: a hard one does not hide that the next is easy.
  */
 export const findSatisfying = (classes: Classes, counts: Counts, steps: Steps): Found => {
   let isOpen = false;
+  let untried = classes.alternatives.length;
   for (const alternative of classes.alternatives) {
-    const found = findInAlternative(classes, alternative, counts, steps);
+    const share = { left: Math.ceil(steps.left / untried) };
+    untried -= 1;
+    const before = share.left;
+    const found = findInAlternative(classes, alternative, counts, share);
+    steps.left -= before - share.left;
     if (found === 'unknown') isOpen = true;
     else if (found !== 'none') return found;
   }
@@ -130,20 +135,35 @@ const takenBySlot = ({ network, conflicts }: ClassAlternative, counts: Counts): 
 };
 
 /**
- * A satisfying set inside `counts` of which no proper subset satisfies any alternative, as far as the steps go.
- * `counts` must have one.
+ * A minimal addition to `base` out of `candidates` with which some alternative is satisfied, as far as the
+ * steps go; undefined when none was found.
  */
-export const shrink = (classes: Classes, satisfying: Counts, steps: Steps): Counts => {
-  let current = satisfying;
+export const findAddition = (
+  classes: Classes,
+  base: Counts,
+  candidates: Counts,
+  steps: Steps,
+): Counts | undefined => {
+  const within = (addition: Counts): Counts | undefined => {
+    const found = findSatisfying(classes, addCounts(base, addition), steps);
+    if (typeof found === 'string') return undefined;
+    // People of a class are alike, so those of the base are taken first.
+    return found.map((count, own) => Math.max(0, count - (base[own] ?? 0)));
+  };
+  let current = within(candidates);
+  if (!current) return undefined;
   // From the last class down, so that what remains tends to be the first people by id.
   for (let own = current.length - 1; own >= 0; own--) {
-    while ((current[own] ?? 0) > 0 && steps.left > 0) {
-      const less = current.slice();
+    while (current && (current[own] ?? 0) > 0 && steps.left > 0) {
+      const less: Counts = current.slice();
       less[own] = (less[own] ?? 0) - 1;
-      const found = findSatisfying(classes, less, steps);
-      if (typeof found === 'string') break;
-      current = found;
+      const smaller = within(less);
+      if (!smaller) break;
+      current = smaller;
     }
   }
   return current;
 };
+
+/** How many of each class there are in both together. */
+export const addCounts = (a: Counts, b: Counts): Counts => a.map((count, own) => count + (b[own] ?? 0));
