@@ -223,7 +223,11 @@ const openInline = (change: Change): Crew => {
 const openThreads = (change: Change, threads: number): Crew => {
   const crew: { worker: Worker; waiting: PromiseWithResolvers<ReplayResult[]>[] }[] = [];
   const start = () => {
-    const worker = new Worker(new URL('./replay-worker.ts', import.meta.url), { workerData: change });
+    const worker = new Worker(new URL('./replay-worker.ts', import.meta.url), {
+      workerData: change,
+      // The parent's own flags (an inspector, --input-type) are not meant for its threads, and some end them.
+      execArgv: [],
+    });
     const waiting: PromiseWithResolvers<ReplayResult[]>[] = [];
     const fail = (error: Error): void => {
       for (const one of waiting.splice(0)) one.reject(error);
