@@ -127,7 +127,9 @@ export const openAuthentication = ({
         !(error instanceof errors.JWKSInvalid) &&
         error.code !== 'ERR_JOSE_GENERIC';
       if (!refused)
-        throw new Problem('unavailable', "The issuer's public keys could not be fetched. Try again.");
+        throw new Problem('unavailable', "The issuer's public keys could not be fetched. Try again.", {
+          headers: { 'retry-after': '5' },
+        });
       throw new Problem('unauthenticated', `The token was refused: ${error.message}.`, {
         headers: challenge('invalid_token'),
       });

@@ -3,7 +3,12 @@ import rateLimit from '@fastify/rate-limit';
 import swagger from '@fastify/swagger';
 import { context, propagation, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import scalar from '@scalar/fastify-api-reference';
-import Fastify, { type FastifyBaseLogger, type FastifyRequest, LogController } from 'fastify';
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify';
 import { jsonSchemaTransform, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { Redis } from 'ioredis';
 import { Histogram } from 'prom-client';
@@ -49,6 +54,15 @@ const docsPage = '/docs';
 const requestIdOf = (header: string | string[] | undefined): string =>
   typeof header === 'string' && /^[\w.-]{8,128}$/.test(header) ? header : newId('req', new Date());
 
+const sendProblem = (reply: FastifyReply, problem: Problem, requestId: string): FastifyReply => {
+  const body = problemBody(problem);
+  return reply
+    .code(body.status)
+    .headers(problem.headers)
+    .type('application/problem+json')
+    .send(JSON.stringify({ ...body, requestId }));
+};
+
 const createApp = (log: Log) =>
   Fastify({
     loggerInstance: log as FastifyBaseLogger,
@@ -60,6 +74,11 @@ const createApp = (log: Log) =>
     connectionTimeout: 60_000,
     requestTimeout: 30_000,
     forceCloseConnections: 'idle',
+    // Addresses that can't be routed: no hook and no error handler sees these.
+    frameworkErrors: (error, request, reply: FastifyReply) => {
+      const problem = new Problem('not-found', `There is nothing at such an address: ${error.code}.`);
+      void sendProblem(reply.header('x-request-id', request.id), problem, request.id);
+    },
   }).withTypeProvider<ZodTypeProvider>();
 
 /** The principal of a request on a route that needs a scope. */
@@ -79,6 +98,7 @@ const isLoopback = (address: string): boolean =>
  */
 export const openHttp = async (deps: HttpDeps): Promise<App> => {
   const app = createApp(deps.log);
+  app.removeContentTypeParser('text/plain');
   app.setValidatorCompiler(validatorCompiler);
   // Answers are built by our own code from our own types; validating each again would cost more than it finds.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
@@ -218,23 +238,16 @@ const observe = (app: App, { metrics, log }: HttpDeps): void => {
 const answerProblems = (app: App): void => {
   app.setErrorHandler((error, request, reply) => {
     const problem = problemOf(error);
-    const body = problemBody(problem);
-    if (body.status >= 500) request.log.error({ err: error, requestId: request.id }, 'request failed');
-    return reply
-      .code(body.status)
-      .headers(problem.headers)
-      .type('application/problem+json')
-      .send(JSON.stringify({ ...body, requestId: request.id }));
+    if (problemTypes[problem.type].status >= 500)
+      request.log.error({ err: error, requestId: request.id }, 'request failed');
+    return sendProblem(reply, problem, request.id);
   });
   app.setNotFoundHandler((request, reply) => {
     const problem = new Problem(
       'not-found',
       `There is nothing at ${request.method} ${request.url.split('?')[0]}.`,
     );
-    return reply
-      .code(404)
-      .type('application/problem+json')
-      .send(JSON.stringify({ ...problemBody(problem), requestId: request.id }));
+    return sendProblem(reply, problem, request.id);
   });
 };
 
