@@ -10,6 +10,8 @@ export type AthenaAnswer = {
   /** GetQueryExecution says RUNNING so many times; Infinity: it never ends. */
   running?: number;
   failure?: string;
+  /** 1 Athena's own, 2 the user's, 3 other. */
+  failureCategory?: number;
   statementType?: 'DML' | 'DDL' | 'UTILITY';
 };
 
@@ -44,7 +46,12 @@ export const startAthenaStandIn = async (answer: (sql: string) => AthenaAnswer):
       StatementType: query.answer.statementType ?? 'DML',
       Status: {
         State: state,
-        ...(over && query.answer.failure ? { StateChangeReason: query.answer.failure } : {}),
+        ...(over && query.answer.failure
+          ? {
+              StateChangeReason: query.answer.failure,
+              AthenaError: { ErrorCategory: query.answer.failureCategory ?? 3 },
+            }
+          : {}),
       },
     };
   };

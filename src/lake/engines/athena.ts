@@ -137,7 +137,7 @@ async function* pages(
     );
     const columns = (page.ResultSet?.ResultSetMetadata?.ColumnInfo ?? []).map((info) => ({
       name: info.Name ?? '',
-      type: info.Type === 'decimal' ? `decimal(${info.Precision},${info.Scale})` : (info.Type ?? 'unknown'),
+      type: info.Type === 'decimal' ? `decimal(${info.Precision}, ${info.Scale})` : (info.Type ?? 'unknown'),
     }));
     // The first row of a SELECT's answer is its header.
     const given = (page.ResultSet?.Rows ?? []).slice(first && execution.StatementType === 'DML' ? 1 : 0);

@@ -49,10 +49,10 @@ const names: Partial<Record<DuckDBTypeId, string>> = {
 /** The type in the port's spelling; DuckDB's own (`hugeint`, `ubigint`) in lower case where there is no other. */
 export const typeName = (type: DuckDBType): string => {
   if (type.alias === 'JSON') return 'json';
-  if (type instanceof DuckDBDecimalType) return `decimal(${type.width},${type.scale})`;
+  if (type instanceof DuckDBDecimalType) return `decimal(${type.width}, ${type.scale})`;
   if (type instanceof DuckDBListType || type instanceof DuckDBArrayType)
     return `array(${typeName(type.valueType)})`;
-  if (type instanceof DuckDBMapType) return `map(${typeName(type.keyType)},${typeName(type.valueType)})`;
+  if (type instanceof DuckDBMapType) return `map(${typeName(type.keyType)}, ${typeName(type.valueType)})`;
   if (type instanceof DuckDBStructType) {
     return `row(${type.entryNames.map((name, n) => `${name} ${nameAt(type.entryTypes, n)}`).join(', ')})`;
   }

@@ -75,7 +75,7 @@ describe('tables of the lake', () => {
     ]);
     expect(await rows("SELECT count(*) FROM Desk.ORDENS t WHERE T.AREA_ID = 'A1'")).toEqual([[300]]);
     expect(await columns('SELECT valor, criada, dia FROM desk.ordens')).toEqual([
-      { name: 'valor', type: 'decimal(12,2)' },
+      { name: 'valor', type: 'decimal(12, 2)' },
       { name: 'criada', type: 'timestamp(6) with time zone' },
       { name: 'dia', type: 'date' },
     ]);

@@ -1,4 +1,4 @@
-/** A column of an answer. `type` is in Trino's spelling, lower case: `bigint`, `decimal(12,2)`, `array(varchar)`. */
+/** A column of an answer. `type` is in Trino's spelling, lower case: `bigint`, `decimal(12, 2)`, `array(varchar)`. */
 export type Column = { readonly name: string; readonly type: string };
 
 /**
