@@ -1,13 +1,12 @@
 import type { Writable } from 'node:stream';
 import { UserError } from '../platform/cli.ts';
 import type { Config } from '../platform/config.ts';
-import { startApi } from './api.ts';
+import { makeHome } from '../platform/home-folder.ts';
 import { openCommandPostgres } from './command-postgres.ts';
 import { lockHome, readUpRecord, removeUpRecord, type UpRecord, writeUpRecord } from './home-lock.ts';
-import { openParts, type ProcessDeps } from './parts.ts';
+import type { ProcessDeps } from './parts.ts';
 import { listenFault } from './ports.ts';
-import { startSandboxProcess } from './sandbox-process.ts';
-import { startWorker } from './worker.ts';
+import { type SandboxProcess, startSandboxProcess } from './sandbox-process.ts';
 
 export type UpDeps = {
   config: Config;
@@ -39,7 +38,15 @@ export const up = async ({ config, sandbox, stderr, signal }: UpDeps): Promise<R
   const { LASTRO_HOME: home } = config;
   await checkPorts(config, sandbox);
 
+  await makeHome(home);
+
   await using starting = new AsyncDisposableStack();
+  // PostgreSQL and the sandbox are other processes: while they start, this one reads its own code.
+  const code = Promise.all([import('./parts.ts'), import('./worker.ts'), import('./api.ts')]);
+  const box = sandbox ? startSandbox(home, config.LASTRO_SANDBOX_PORT, say) : undefined;
+  starting.defer(async () => (await box?.catch(() => undefined))?.stop());
+  // Their failures are thrown where they are awaited, after PostgreSQL's own.
+  Promise.all([code, box]).catch(() => {});
   const postgres = await openCommandPostgres(config, stderr);
   starting.defer(postgres.close);
   say(
@@ -53,27 +60,16 @@ export const up = async ({ config, sandbox, stderr, signal }: UpDeps): Promise<R
     if (!release) throw alreadyUp(home, await readUpRecord(home));
     starting.defer(release);
   }
-  signal.throwIfAborted();
-
-  const box = sandbox ? await startSandboxProcess({ port: config.LASTRO_SANDBOX_PORT, home }) : undefined;
-  if (box) {
-    let stopping = false;
-    starting.defer(async () => {
-      stopping = true;
-      await box.stop();
-    });
-    void box.ended.then((words) => {
-      if (!stopping) say(`the sandbox ended; orders wait until lastro is started again. ${words}`);
-    });
-    say(`sandbox started (${box.url})`);
-  }
+  const addresses = await box;
+  if (addresses) say(`sandbox started (${addresses.url})`);
+  const [{ openParts }, { startWorker }, { startApi }] = await code;
   signal.throwIfAborted();
 
   const deps: ProcessDeps = {
     config: {
       ...config,
-      OIDC_ISSUER: config.OIDC_ISSUER ?? box?.issuer,
-      PARTNERS_URL: config.PARTNERS_URL ?? box?.url,
+      OIDC_ISSUER: config.OIDC_ISSUER ?? addresses?.issuer,
+      PARTNERS_URL: config.PARTNERS_URL ?? addresses?.url,
     },
     databaseUrl: postgres.url,
   };
@@ -90,7 +86,7 @@ export const up = async ({ config, sandbox, stderr, signal }: UpDeps): Promise<R
   const record: UpRecord = {
     pid: process.pid,
     api: api.url,
-    sandbox: box?.url ?? null,
+    sandbox: addresses?.url ?? null,
     startedAt: new Date().toISOString(),
   };
   await writeUpRecord(home, record);
@@ -107,6 +103,23 @@ export const up = async ({ config, sandbox, stderr, signal }: UpDeps): Promise<R
     },
     stop: () => parts.disposeAsync(),
   };
+};
+
+const startSandbox = async (
+  home: string,
+  port: number,
+  say: (line: string) => void,
+): Promise<SandboxProcess> => {
+  const box = await startSandboxProcess({ port, home });
+  let stopping = false;
+  void box.ended.then((words) => {
+    if (!stopping) say(`the sandbox ended; orders wait until lastro is started again. ${words}`);
+  });
+  const stop = (): Promise<void> => {
+    stopping = true;
+    return box.stop();
+  };
+  return { ...box, stop };
 };
 
 const alreadyUp = (home: string, record: UpRecord | undefined): UserError =>

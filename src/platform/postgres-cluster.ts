@@ -20,6 +20,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { UserError } from './cli.ts';
+import { homeMode, makeHome } from './home-folder.ts';
 import type { PostgresBinaries } from './postgres-binaries.ts';
 import { chooseLauncher, programEnv } from './postgres-binaries.ts';
 
@@ -54,9 +55,6 @@ const readIfThere = (path: string): Promise<string | undefined> =>
     throw error;
   });
 
-/** Only root's detours need others to pass through: the server may run as nobody. */
-const folderMode = (): number => (process.getuid?.() === 0 ? 0o711 : 0o700);
-
 /**
  * Makes the cluster where there is none and checks that an existing one fits these binaries. A new cluster
  * is made aside and renamed, so that a kill or a full disk half-way leaves nothing that looks like one, and
@@ -65,9 +63,7 @@ const folderMode = (): number => (process.getuid?.() === 0 ? 0o711 : 0o700);
  */
 export const prepareCluster = async (target: Cluster, log: (line: string) => void): Promise<void> => {
   const home = join(target.folder, '..');
-  await mkdir(home, { recursive: true, mode: folderMode() }).catch((error: unknown) => {
-    throw new UserError(`can't make the folder ${home} (LASTRO_HOME): ${codeOf(error) ?? String(error)}`, 1);
-  });
+  await makeHome(home);
   const found = await clusterVersion(target);
   if (found === undefined) {
     log('making the database (first start)');
@@ -115,7 +111,7 @@ const makeCluster = async (target: Cluster, home: string): Promise<void> => {
   const passwordFile = join(aside.folder, 'password');
   try {
     await rm(aside.folder, { recursive: true, force: true });
-    await mkdir(data, { recursive: true, mode: folderMode() });
+    await mkdir(data, { recursive: true, mode: homeMode() });
     await chmod(data, 0o700);
     const launcher = await chooseLauncher(target.binaries, data);
     await writeFile(passwordFile, randomBytes(24).toString('base64url'), { mode: 0o600 });
