@@ -1,6 +1,7 @@
 -- The order desk. Tables and columns carry the Portuguese names of the domain's data models.
 
--- Orders. `envelope_id` is `ord_` and a ULID: it sorts by creation, so lists page on the key alone.
+-- Orders. `envelope_id` is `ord_` and a ULID: it sorts by creation, so lists page on the key alone. Every column
+-- that holds one has the collation "C": compared under two collations, an index is not used.
 CREATE TABLE envelopes (
   envelope_id         text COLLATE "C" PRIMARY KEY,
   area_id             text NOT NULL,
@@ -40,7 +41,7 @@ CREATE INDEX envelopes_em_aberto ON envelopes (prazo_decisao) WHERE status_envel
 
 -- The parties of an order with what was decided of each. `entrada` and `saida` are the quorum contract's.
 CREATE TABLE partes (
-  envelope_id   text NOT NULL REFERENCES envelopes ON DELETE CASCADE,
+  envelope_id   text COLLATE "C" NOT NULL REFERENCES envelopes ON DELETE CASCADE,
   parte         integer NOT NULL,
   papel         text NOT NULL CHECK (papel IN ('requisitante', 'garantidor')),
   tipo_pessoa   text NOT NULL CHECK (tipo_pessoa IN ('pessoa_fisica', 'pessoa_juridica')),
@@ -55,7 +56,7 @@ CREATE TABLE partes (
 
 -- Representatives. A reserved one stays a representative, but is not enabled for the order.
 CREATE TABLE participantes (
-  envelope_id   text NOT NULL,
+  envelope_id   text COLLATE "C" NOT NULL,
   parte         integer NOT NULL,
   pessoa_id     text NOT NULL,
   documento     text NOT NULL,
@@ -71,7 +72,7 @@ CREATE TABLE participantes (
 
 -- The timeline of an order.
 CREATE TABLE eventos_envelope (
-  envelope_id  text NOT NULL REFERENCES envelopes ON DELETE CASCADE,
+  envelope_id  text COLLATE "C" NOT NULL REFERENCES envelopes ON DELETE CASCADE,
   sequencia    bigint GENERATED ALWAYS AS IDENTITY,
   tipo_evento  text NOT NULL,
   data_evento  timestamptz NOT NULL,
@@ -82,7 +83,7 @@ CREATE TABLE eventos_envelope (
 
 -- What a partner answered, stored before it is used. A retried job continues from what is here and fresh.
 CREATE TABLE evidencias (
-  envelope_id  text NOT NULL REFERENCES envelopes ON DELETE CASCADE,
+  envelope_id  text COLLATE "C" NOT NULL REFERENCES envelopes ON DELETE CASCADE,
   parceiro     text NOT NULL,
   consulta     text NOT NULL,
   recebida_em  timestamptz NOT NULL,
@@ -94,7 +95,7 @@ CREATE TABLE evidencias (
 -- A second person's settlement of what was uncertain.
 CREATE TABLE revisoes (
   revisao_id   text PRIMARY KEY,
-  envelope_id  text NOT NULL REFERENCES envelopes ON DELETE CASCADE,
+  envelope_id  text COLLATE "C" NOT NULL REFERENCES envelopes ON DELETE CASCADE,
   autor        text NOT NULL,
   motivo       text NOT NULL,
   evidencia    text NOT NULL,
@@ -124,7 +125,7 @@ CREATE TABLE mensagens (
   transacao    xid8 NOT NULL DEFAULT pg_current_xact_id(),
   sequencia    bigint GENERATED ALWAYS AS IDENTITY,
   area_id      text NOT NULL,
-  envelope_id  text NOT NULL,
+  envelope_id  text COLLATE "C" NOT NULL,
   tipo         text NOT NULL,
   corpo        text NOT NULL,
   data_criacao timestamptz NOT NULL
