@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Pool } from 'pg';
+import type { DataFile } from '../lake/data-file.ts';
 import { writeDataFiles } from '../lake/data-writer.ts';
 import { allRows, type DuckSession, quoteName, quoteText, type RowObject } from '../lake/duckdb-session.ts';
 import type { FileCache } from '../lake/file-cache.ts';
@@ -80,7 +81,6 @@ const refreshDomain = async (deps: DomainDeps, run: NewRun, domain: Domain): Pro
         [run.table, domain.name, news.notes.map(({ day }) => day), news.notes.map(({ runId }) => runId)],
       );
     });
-    await cleanUp(deps);
   }
 };
 
@@ -110,11 +110,13 @@ const readNews = async (db: Db, table: string, domain: Domain): Promise<News> =>
 export type PreparedDomain = {
   readonly name: string;
   readonly days: readonly string[];
-  readonly columns: readonly { name: string; type: PrimitiveType }[];
-  readonly table: Table | null;
+  /** The result's files, in the store but in no table yet. */
+  readonly add: readonly DataFile[];
   /** Changed records as JSON text, where the domain sends them. */
   readonly changes: readonly { key: string; record: string }[];
 };
+
+type ResultColumn = { readonly name: string; readonly type: PrimitiveType };
 
 const iceberg: Record<string, PrimitiveType> = {
   BOOLEAN: 'boolean',
@@ -158,23 +160,24 @@ const dayFilter = (days: readonly string[]): Predicate => {
 };
 
 /**
- * Runs the model over the events of the days (without those of `exceptRun`), and checks its key and tests. The
- * result waits in DuckDB as `result`.
+ * Runs the model over the events of the days (without those of `exceptRun`), checks its key and tests, and writes
+ * the result's files. No table shows them yet.
  * @throws DomainError
  */
 export const prepareDomain = async (
-  { lake, session: { connection }, files }: DomainDeps,
+  { lake, session, files }: DomainDeps,
   eventsTable: string,
   domain: Domain,
   { days, exceptRun }: { days: readonly string[] | 'all'; exceptRun?: string },
 ): Promise<PreparedDomain> => {
+  const { connection } = session;
   const events = await findTable(lake, eventsTable);
   if (!events) throw new DomainError(domain.name, `its events' table ${eventsTable} is not there`);
   const wanted = days === 'all' ? [] : days;
   const scan = await planFiles(lake, events, { filter: dayFilter(wanted) });
   const name = domainTable(eventsTable, domain.name);
-  const table = await findTable(lake, name);
-  const previous = table && (await planFiles(lake, table));
+  const found = await findTable(lake, name);
+  const previous = found && (await planFiles(lake, found));
   const held = await files.hold([...scanLocations(scan), ...(previous ? scanLocations(previous) : [])]);
   const inDays =
     wanted.length === 0 ? 'true' : `day IN (${wanted.map((each) => `DATE ${quoteText(each)}`).join(', ')})`;
@@ -191,13 +194,16 @@ export const prepareDomain = async (
     const before = previous
       ? `SELECT * FROM ${scanSql(previous, held.localPath)} WHERE ${inDays}`
       : undefined;
-    const found = await allRows(
+    const resultDays = await allRows(
       connection,
       `SELECT DISTINCT day::VARCHAR AS day FROM (SELECT day FROM result ${before ? `UNION ALL SELECT day FROM (${before})` : ''}) ORDER BY day`,
     );
-    const changed = days === 'all' ? found.map((row) => String(row.day)) : [...days];
+    const changed = days === 'all' ? resultDays.map((row) => String(row.day)) : [...days];
     const changes = domain.feedback ? await changedRecords(connection, domain, columns, before) : [];
-    return { name, days: changed, columns, table, changes };
+    const table = await ensureDomainTable(lake, domain, name, columns, found);
+    const add = await writeDataFiles({ lake, session }, table, 'result');
+    await connection.run('DROP TABLE result');
+    return { name, days: changed, add, changes };
   } finally {
     held.release();
   }
@@ -217,7 +223,7 @@ const runModel = async (connection: Connection, domain: Domain): Promise<void> =
   }
 };
 
-const resultColumns = async (connection: Connection, domain: Domain): Promise<PreparedDomain['columns']> => {
+const resultColumns = async (connection: Connection, domain: Domain): Promise<readonly ResultColumn[]> => {
   const described = await allRows(connection, 'DESCRIBE result');
   const columns = described.map((row) => {
     const name = String(row.column_name);
@@ -264,7 +270,7 @@ const checkResult = async (connection: Connection, domain: Domain): Promise<void
 const changedRecords = async (
   connection: Connection,
   domain: Domain,
-  columns: PreparedDomain['columns'],
+  columns: readonly ResultColumn[],
   before: string | undefined,
 ): Promise<PreparedDomain['changes']> => {
   const list = columns.map(({ name }) => quoteName(name)).join(', ');
@@ -279,7 +285,7 @@ const changedRecords = async (
 };
 
 /**
- * Writes the prepared result and replaces its days, within the caller's transaction. `changeId` (the run's, unless
+ * Replaces the days of a domain by the prepared result, within the caller's transaction. `changeId` (the run's, unless
  * given) makes the ids of the commit and of its messages.
  */
 export const commitDomain = async (
@@ -287,15 +293,10 @@ export const commitDomain = async (
   tx: Tx,
   run: Pick<NewRun, 'runId' | 'table'> & { readonly changeId?: string },
   domain: Domain,
-  { name, days, columns, table: found, changes }: PreparedDomain,
+  { name, days, add, changes }: PreparedDomain,
 ): Promise<void> => {
-  const { lake, session } = deps;
+  const { lake, feedbackTopic } = deps;
   const { changeId = run.runId } = run;
-  const definition = { columns, partitionBy: [{ column: 'day', transform: 'identity' as const }] };
-  const table = found
-    ? await addColumns(lake, tx, domain, found, { name, columns })
-    : await createTable(lake, name, definition, { tx });
-  const add = await writeDataFiles({ lake, session }, table, 'result');
   const partitions = days.map((each) => [Math.floor(Date.parse(`${each}T00:00:00Z`) / 86_400_000)]);
   if (partitions.length > 0) {
     await overwritePartition(
@@ -310,7 +311,6 @@ export const commitDomain = async (
      ON CONFLICT (table_name, domain) DO UPDATE SET model_hash = $3, built_at = clock_timestamp()`,
     [run.table, domain.name, domain.hash],
   );
-  const { feedbackTopic } = deps;
   if (feedbackTopic === undefined || changes.length === 0) return;
   const messages = changes.map(({ key, record }): Feedback => {
     const id = `${changeId}-${domain.name}-${createHash('sha256').update(key).digest('hex').slice(0, 24)}`;
@@ -337,15 +337,22 @@ export const commitDomain = async (
     await queueFeedback(tx, ...messages.slice(at, at + 1_000));
 };
 
-/** A model may bring new columns, which old rows do not have. Another type or meaning needs another table. */
-const addColumns = async (
+/**
+ * The domain's table, made where it is missing. A model may bring new columns, which old rows do not have; another type
+ * or meaning needs another table.
+ */
+const ensureDomainTable = async (
   lake: Lake,
-  tx: Tx,
   domain: Domain,
-  table: Table,
-  { name, columns }: Pick<PreparedDomain, 'name' | 'columns'>,
+  name: string,
+  columns: readonly ResultColumn[],
+  found: Table | null,
 ): Promise<Table> => {
-  const fields = currentSchema(table.metadata).fields;
+  // Made by itself, not with the result: a table that is made in a transaction which fails leaves its folder behind.
+  if (!found) {
+    return createTable(lake, name, { columns, partitionBy: [{ column: 'day', transform: 'identity' }] });
+  }
+  const { fields } = currentSchema(found.metadata);
   const fresh = columns.filter((column) => !fields.some((field) => field.name === column.name));
   const changed = columns.find((column) =>
     fields.some((field) => field.name === column.name && field.type !== column.type),
@@ -357,16 +364,10 @@ const addColumns = async (
       `its column ${changed.name} is ${changed.type} now, but ${JSON.stringify(old)} in ${name}; cast it, widen the table's column, or name it otherwise`,
     );
   }
-  return fresh.length === 0
-    ? table
-    : changeSchema(
-        lake,
-        name,
-        fresh.map((column) => ({ add: column })),
-        { tx },
-      );
-};
-
-const cleanUp = async ({ session: { connection } }: DomainDeps): Promise<void> => {
-  await connection.run('DROP TABLE IF EXISTS result');
+  if (fresh.length === 0) return found;
+  return changeSchema(
+    lake,
+    name,
+    fresh.map((column) => ({ add: column })),
+  );
 };

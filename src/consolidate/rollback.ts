@@ -1,15 +1,15 @@
 import type { Pool } from 'pg';
-import { writeDataFiles } from '../lake/data-writer.ts';
-import { allRows, type DuckSession, quoteText } from '../lake/duckdb-session.ts';
+import type { DuckSession } from '../lake/duckdb-session.ts';
 import type { FileCache } from '../lake/file-cache.ts';
-import { planFiles, scanLocations, scanSql } from '../lake/scan.ts';
-import { findTable, type Lake, overwriteFiles } from '../lake/tables.ts';
+import type { Predicate } from '../lake/predicate.ts';
+import { deleteRows } from '../lake/rewrite.ts';
+import type { Lake } from '../lake/tables.ts';
 import { UserError } from '../platform/cli.ts';
 import { assertFence, type Fence, holderName, withLease } from '../platform/leases.ts';
 import * as ledger from '../platform/ledger.ts';
 import { type Tx, transaction } from '../platform/postgres.ts';
 import type { Domain } from './domain-models.ts';
-import { commitDomain, prepareDomain } from './domains.ts';
+import { commitDomain, type PreparedDomain, prepareDomain } from './domains.ts';
 import { queueFeedback } from './feedback-queue.ts';
 import { inSession } from './quarantine.ts';
 import { findRun, leaseName, leaseTtlMs, pipeline, type Run } from './runs.ts';
@@ -70,18 +70,22 @@ const undo = async (
   // Read again under the lease: another rollback may have come first.
   const run = await findRun(deps.pool, runId);
   if (!run || run.state === 'rolled_back') throw new UserError(`run ${runId} is rolled back already`, 1);
-  const events = await withoutRun(deps, session, run.table, runId);
-  const quarantine = await withoutRun(deps, session, quarantineTable(run.table), runId);
-  const days = events ? [run.startedAt.toISOString().slice(0, 10)] : [];
-  const domains = days.length > 0 ? (deps.domains ?? []) : [];
+  const days = [run.startedAt.toISOString().slice(0, 10)];
+  const tools = { ...deps, session };
+  const domains: { domain: Domain; prepared: PreparedDomain }[] = [];
+  for (const domain of deps.domains ?? []) {
+    domains.push({
+      domain,
+      prepared: await prepareDomain(tools, run.table, domain, { days, exceptRun: runId }),
+    });
+  }
   return transaction(deps.pool, async (tx) => {
     await assertFence(tx, fence);
     const options = { tx, commitId: `${runId}-rollback`, summary: { 'lastro.rolled-back': runId } };
-    if (events) await overwriteFiles(deps.lake, run.table, events, options);
-    if (quarantine) await overwriteFiles(deps.lake, quarantineTable(run.table), quarantine, options);
-    for (const domain of domains) {
-      const tools = { ...deps, session };
-      const prepared = await prepareDomain(tools, run.table, domain, { days, exceptRun: runId });
+    const ofRun: Predicate = [{ column: 'run_id', op: '=', value: runId }];
+    const events = await deleteRows(tools, run.table, ofRun, options);
+    const quarantine = await deleteRows(tools, quarantineTable(run.table), ofRun, options);
+    for (const { domain, prepared } of domains) {
       await commitDomain(
         tools,
         tx,
@@ -91,52 +95,15 @@ const undo = async (
       );
     }
     await forget(tx, run, fence);
-    const rows = events?.gone ?? 0;
-    if (deps.feedbackTopic !== undefined) await tell(tx, deps.feedbackTopic, run, rows);
+    if (deps.feedbackTopic !== undefined) await tell(tx, deps.feedbackTopic, run, events.rows);
     return {
       runId,
       table: run.table,
-      rows,
-      quarantined: quarantine?.gone ?? 0,
-      domains: domains.map(({ name }) => name),
+      rows: events.rows,
+      quarantined: quarantine.rows,
+      domains: domains.map(({ domain }) => domain.name),
     };
   });
-};
-
-type Rewrite = Parameters<typeof overwriteFiles>[2] & { readonly gone: number };
-
-/** The files that hold rows of the run, and what they hold besides. Undefined: none does. */
-const withoutRun = async (
-  { lake, files }: RollbackDeps,
-  session: DuckSession,
-  name: string,
-  runId: string,
-): Promise<Rewrite | undefined> => {
-  const basis = await findTable(lake, name);
-  if (!basis) return undefined;
-  const plan = await planFiles(lake, basis, { filter: [{ column: 'run_id', op: '=', value: runId }] });
-  const held = await files.hold(scanLocations(plan));
-  const ofRun = `run_id = ${quoteText(runId)}`;
-  try {
-    const touched: (typeof plan.files)[number][] = [];
-    let gone = 0;
-    for (const file of plan.files) {
-      const relation = scanSql({ ...plan, files: [file] }, held.localPath);
-      const [counted] = await allRows(
-        session.connection,
-        `SELECT count(*)::INTEGER AS n FROM ${relation} WHERE ${ofRun}`,
-      );
-      const count = Number(counted?.n);
-      if (count > 0) touched.push(file);
-      gone += count;
-    }
-    if (gone === 0) return undefined;
-    const rest = `(SELECT * FROM ${scanSql({ ...plan, files: touched }, held.localPath)} WHERE NOT (${ofRun}))`;
-    const add = await writeDataFiles({ lake, session }, basis, rest);
-    return { basis, remove: touched.map(({ file }) => file), add, gone };
-  } finally {
-    held.release();
-  }
 };
 
 /** The run's objects are no longer taken, its offsets unknown, what it replayed in quarantine again. */
