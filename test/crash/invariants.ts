@@ -1,21 +1,28 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { expect } from 'vitest';
 import type { Sandbox } from '../../sandbox/sandbox.ts';
-import { eventually } from '../services/desk.ts';
 
-type Totals = { orders: string; open: string; messages: string; notified: string; to_notify: string };
+type Totals = { open: string; to_notify: string };
 
-/** Waits until no order is open and everyone who is to be notified is. */
+/**
+ * Waits until no order is open and everyone who is to be notified is. A job that was cut off several times comes
+ * back after growing pauses, so this may take minutes.
+ */
 export const untilSettled = async (db: pg.Pool): Promise<void> => {
-  await eventually('every order to be decided and its people notified', async () => {
+  let left: Totals | undefined;
+  for (let tries = 0; tries < 2_400; tries++) {
     const { rows } = await db.query<Totals>(
       `SELECT (SELECT count(*) FROM envelopes WHERE status_envelope IN ('rascunho', 'em_processamento')) AS open,
          (SELECT count(*) FROM participantes p JOIN envelopes e USING (envelope_id)
           WHERE e.status_envelope = 'concluido' AND p.habilitado AND p.notificado_em IS NULL
             AND (p.email IS NOT NULL OR p.telefone IS NOT NULL)) AS to_notify`,
     );
-    return rows[0]?.open === '0' && rows[0].to_notify === '0' ? true : undefined;
-  });
+    left = rows[0];
+    if (left?.open === '0' && left.to_notify === '0') return;
+    await sleep(100);
+  }
+  throw new Error(`expected every order decided and everyone notified, found left: ${JSON.stringify(left)}`);
 };
 
 /**

@@ -25,7 +25,8 @@ export const startWorkerProcess = async (
       LASTRO_LOG_LEVEL: 'fatal',
       PARTNERS_URL: desk.sandbox.url,
       OIDC_ISSUER: desk.sandbox.issuer,
-      WORKER_CONCURRENCY: '16',
+      // Few at once: a kill must not use up the tries of the same jobs again and again.
+      WORKER_CONCURRENCY: '4',
       ...(crash ? { CRASH_POINT: crash.point, CRASH_AT: String(crash.at ?? 1) } : {}),
     },
   });
