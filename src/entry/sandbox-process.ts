@@ -44,12 +44,14 @@ export const startSandboxProcess = async ({
     child.once('close', () => resolve(words.join('\n')));
     child.once('error', (error) => resolve(error.message));
   });
-  const ready = new Promise<unknown>((resolve) => child.once('message', resolve));
+  // Under `node --watch` a child also reports the files that it loads, on the same channel.
+  const ready = new Promise<SandboxAddresses>((resolve) => {
+    child.on('message', (message) => {
+      if (isAddresses(message)) resolve(message);
+    });
+  });
   const answer = await Promise.race([ready, ended]);
-  if (!isAddresses(answer)) {
-    child.kill('SIGKILL');
-    throw new UserError(`the sandbox did not start: ${String(answer)}`, 1);
-  }
+  if (typeof answer === 'string') throw new UserError(`the sandbox did not start: ${answer}`, 1);
   const stop = async (): Promise<void> => {
     child.kill('SIGTERM');
     const late = setTimeout(() => child.kill('SIGKILL'), 5_000);
