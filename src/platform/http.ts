@@ -267,7 +267,16 @@ const describe = async (app: App, version: string): Promise<void> => {
   });
   await app.register(scalar, {
     routePrefix: docsPage,
-    configuration: { url: '/openapi.json', telemetry: false },
+    // Nothing on the page may send what it shows, or its reader, to another company.
+    configuration: {
+      url: '/openapi.json',
+      telemetry: false,
+      withDefaultFonts: false,
+      hideClientButton: true,
+      showDeveloperTools: 'never',
+      agent: { disabled: true },
+      mcp: { disabled: true },
+    },
   });
   app.get('/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, async () =>
     app.swagger(),

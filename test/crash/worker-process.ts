@@ -18,6 +18,7 @@ const worker = await startWorker(parts, {
   },
 });
 process.stdout.write('ready\n');
+process.stdin.on('end', () => process.exit(1)).resume();
 process.once('SIGTERM', () => {
   void worker
     .close()

@@ -17,7 +17,8 @@ export const startWorkerProcess = async (
   crash?: { point: string; at?: number },
 ): Promise<CrashingWorker> => {
   const child: ChildProcess = spawn(process.execPath, [program], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    // Its standard input ends with this process: no worker outlives the test that started it.
+    stdio: ['pipe', 'pipe', 'inherit'],
     env: {
       ...process.env,
       DATABASE_URL: desk.databaseUrl,
