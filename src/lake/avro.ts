@@ -89,6 +89,7 @@ export const readAvro = (bytes: Buffer, name: string): AvroFile => {
   const decompress = decompressor(metadata['avro.codec'] ?? 'null', name);
   const type = typeOf(schema);
   const sync = bytes.subarray(header.offset, header.offset + 16);
+  if (sync.length < 16) throw fail('its header is cut off');
   const records: AvroRecord[] = [];
   let at = header.offset + 16;
   while (at < bytes.length) {
@@ -106,6 +107,7 @@ export const readAvro = (bytes: Buffer, name: string): AvroFile => {
       records.push(decoded.value);
       offset = decoded.offset;
     }
+    if (offset !== block.length) throw fail(`the block at byte ${at} has more than its ${count} records`);
     at = end + 16;
   }
   return { schema, metadata, records };

@@ -55,11 +55,20 @@ export const readMetadata = async (store: Store, location: string): Promise<Tabl
 export const readManifestList = async (store: Store, snapshot: Snapshot): Promise<ManifestFile[]> =>
   decodeManifestList(await readLocation(store, snapshot['manifest-list']), snapshot['manifest-list']);
 
+/** @throws Error when the file is not as long as the manifest list says: cut at a block's end it would still read as whole */
 export const readManifest = async (
   store: Store,
   metadata: TableMetadata,
   manifest: ManifestFile,
-): Promise<ManifestEntry[]> => decodeManifest(metadata, manifest, await readLocation(store, manifest.path));
+): Promise<ManifestEntry[]> => {
+  const bytes = await readLocation(store, manifest.path);
+  if (bytes.length !== manifest.length) {
+    throw new Error(
+      `${manifest.path} has ${bytes.length} bytes, and its manifest list says ${manifest.length}`,
+    );
+  }
+  return decodeManifest(metadata, manifest, bytes);
+};
 
 /** Runs `work` over the items, at most `limit` at once, keeping their order. */
 export const mapLimited = async <T, R>(
