@@ -36,6 +36,9 @@ type AuditRow = {
   detalhe: string;
 };
 
+// Ordered by the table's columns: a bare name would mean the answer's, which are text and sort as such.
+const inOrder = 'ORDER BY trilha_auditoria.transacao, trilha_auditoria.sequencia';
+
 const rowsAfterSql = `
   SELECT transacao::text, sequencia::text, to_char(quando AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS quando,
     quem, acao, recurso, area_id, requisicao, detalhe
@@ -109,7 +112,7 @@ const sealBatch = ({ db, keys, clock }: SealDeps): Promise<number> =>
     );
     const previous = last[0];
     const { rows } = await tx.query<AuditRow>(
-      `${rowsAfterSql} AND transacao < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY transacao, sequencia LIMIT $3`,
+      `${rowsAfterSql} AND transacao < pg_snapshot_xmin(pg_current_snapshot()) ${inOrder} LIMIT $3`,
       [previous?.transacao_fim ?? '0', previous?.sequencia_fim ?? '0', largestBatch],
     );
     const end = rows.at(-1);
@@ -196,7 +199,7 @@ export const verifyAudit = async ({
       continue;
     }
     const { rows } = await db.query<AuditRow>(
-      `${rowsAfterSql} AND (transacao, sequencia) <= ($3::text::xid8, $4::bigint) ORDER BY transacao, sequencia`,
+      `${rowsAfterSql} AND (transacao, sequencia) <= ($3::text::xid8, $4::bigint) ${inOrder}`,
       [...from, ...seal.through],
     );
     if (seal.previousHash !== previousHash)

@@ -99,11 +99,12 @@ export const readMessages = async (
 ): Promise<MessagePage> => {
   const [transaction, sequence] = after.split('-');
   const { rows } = await db.query<{ corpo: string; transacao: string; sequencia: string }>(
+    // Ordered by the table's columns: a bare name would mean the answer's, which are text and sort as such.
     `SELECT corpo, transacao::text, sequencia::text FROM mensagens
      WHERE ($1::text[] IS NULL OR area_id = ANY ($1))
        AND transacao < pg_snapshot_xmin(pg_current_snapshot())
        AND (transacao, sequencia) > ($2::text::xid8, $3::bigint)
-     ORDER BY transacao, sequencia LIMIT $4`,
+     ORDER BY mensagens.transacao, mensagens.sequencia LIMIT $4`,
     [areas, transaction, sequence, limit],
   );
   const last = rows.at(-1);
