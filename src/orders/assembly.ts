@@ -13,8 +13,9 @@ import { type EvidenceBook, type EvidenceItem, gatherFacts, type OrderFacts } fr
 import { messageOfDecision, messageOfEnd } from './messages.ts';
 import type { OpenOrder, OrderDecision } from './model.ts';
 import { notificationQueue } from './notification.ts';
+import { deleteParties, type Outcome, writeOutcome } from './outcome.ts';
 import type { PersonIds } from './person-ids.ts';
-import { deleteParties, insertEvidence, loadOrder, type Outcome, writeOutcome } from './store.ts';
+import { insertEvidence, loadOrder } from './store.ts';
 
 export type AssemblyJob = { orderKey: string; requestId: string; attempt: number };
 

@@ -88,6 +88,10 @@ export type OpenOrder = {
   wait: WaitReason | null;
 };
 
+/** How the tables name the kinds and the roles of parties. */
+export const personType = { company: 'pessoa_juridica', person: 'pessoa_fisica' } as const;
+export const partyRole = { requester: 'requisitante', guarantor: 'garantidor' } as const;
+
 const statusInTable = {
   draft: 'rascunho',
   processing: 'em_processamento',
