@@ -1,5 +1,4 @@
 import { type CliContext, UserError } from '../platform/cli.ts';
-import { parseEngineSettings } from './engine-settings.ts';
 import type { LakeEngine } from './engines/engine.ts';
 import { openEngine } from './engines/open-engine.ts';
 import { openConfiguredLake } from './open-lake.ts';
@@ -29,7 +28,7 @@ export const openCommandLake = (context: CliContext): CommandLake => {
   return {
     lake,
     engine: async () => {
-      const engine = await openEngine({ lake, config, settings: parseEngineSettings(context.env) });
+      const engine = await openEngine({ lake, config });
       closers.push(engine.close);
       return engine;
     },

@@ -9,6 +9,8 @@ const url = (...schemes: string[]) =>
     message: `expected a URL with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`,
   });
 
+const byteSize = z.string().regex(/^\d+(MB|GB)$/, 'expected a size such as 800MB');
+
 /** Every setting, in the order of `docs/configuration.md`, which is generated from this list. */
 export const settings = {
   LASTRO_HOME: {
@@ -105,6 +107,29 @@ export const settings = {
   WORKER_CONCURRENCY: {
     about: 'Orders that a worker process assembles at once.',
     schema: z.coerce.number().int().min(1).max(512).default(64),
+  },
+  SQL_ENGINE: {
+    about: 'Engine that answers SQL over the lake.',
+    schema: z.enum(['duckdb', 'trino', 'athena']).default('duckdb'),
+  },
+  SQL_MEMORY: { about: 'Most memory of one query on DuckDB.', schema: byteSize.default('800MB') },
+  SQL_TEMPORARY: { about: 'Most temporary space of one query on DuckDB.', schema: byteSize.default('10GB') },
+  TRINO_URL: {
+    about: 'Trino, with `SQL_ENGINE=trino`: `https://trino.example:8443`.',
+    schema: url('http', 'https').optional(),
+  },
+  TRINO_USER: { about: 'User at Trino.', schema: z.string().default('lastro') },
+  TRINO_PASSWORD: {
+    about: 'Password at Trino; sent over https only.',
+    schema: z.string().optional(),
+    secret: true,
+  },
+  TRINO_CATALOG: { about: 'Catalog of Trino that has the lake.', schema: z.string().default('lake') },
+  ATHENA_WORKGROUP: { about: 'Workgroup of Athena.', schema: z.string().default('primary') },
+  ATHENA_CATALOG: { about: 'Data catalog of Athena.', schema: z.string().default('AwsDataCatalog') },
+  ATHENA_OUTPUT: {
+    about: 'Where Athena writes results; default: as its workgroup says.',
+    schema: url('s3').optional(),
   },
   OTEL_EXPORTER_OTLP_ENDPOINT: {
     about: 'OpenTelemetry collector (OTLP over HTTP). Traces are off where it is absent.',

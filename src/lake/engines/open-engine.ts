@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { UserError } from '../../platform/cli.ts';
 import type { Config } from '../../platform/config.ts';
-import type { EngineSettings } from '../engine-settings.ts';
 import { openFileCache } from '../file-cache.ts';
 import type { Lake } from '../tables.ts';
 import type { LakeEngine } from './engine.ts';
@@ -10,31 +10,31 @@ import type { LakeEngine } from './engine.ts';
 export const openEngine = async ({
   lake,
   config,
-  settings,
 }: {
   lake: () => Promise<Lake>;
   config: Config;
-  settings: EngineSettings;
 }): Promise<LakeEngine> => {
-  if (settings.SQL_ENGINE === 'trino') {
+  if (config.SQL_ENGINE === 'trino') {
+    if (config.TRINO_URL === undefined)
+      throw new UserError('SQL_ENGINE=trino needs TRINO_URL, for example https://trino.example:8443');
     const { openTrinoEngine } = await import('./trino.ts');
     return openTrinoEngine({
-      url: settings.TRINO_URL ?? '',
-      user: settings.TRINO_USER,
-      catalog: settings.TRINO_CATALOG,
-      ...(settings.TRINO_PASSWORD === undefined ? {} : { password: settings.TRINO_PASSWORD }),
+      url: config.TRINO_URL,
+      user: config.TRINO_USER,
+      catalog: config.TRINO_CATALOG,
+      ...(config.TRINO_PASSWORD === undefined ? {} : { password: config.TRINO_PASSWORD }),
     });
   }
-  if (settings.SQL_ENGINE === 'athena') {
+  if (config.SQL_ENGINE === 'athena') {
     const { openAthenaEngine } = await import('./athena.ts');
     return openAthenaEngine({
       client: {
         region: config.AWS_REGION,
         ...(config.AWS_ENDPOINT_URL === undefined ? {} : { endpoint: config.AWS_ENDPOINT_URL }),
       },
-      workGroup: settings.ATHENA_WORKGROUP,
-      catalog: settings.ATHENA_CATALOG,
-      ...(settings.ATHENA_OUTPUT === undefined ? {} : { outputLocation: settings.ATHENA_OUTPUT }),
+      workGroup: config.ATHENA_WORKGROUP,
+      catalog: config.ATHENA_CATALOG,
+      ...(config.ATHENA_OUTPUT === undefined ? {} : { outputLocation: config.ATHENA_OUTPUT }),
     });
   }
   const opened = await lake();
@@ -48,8 +48,8 @@ export const openEngine = async ({
     lake: opened,
     cache,
     limits: {
-      memoryLimit: settings.SQL_MEMORY,
-      maxTemporarySize: settings.SQL_TEMPORARY,
+      memoryLimit: config.SQL_MEMORY,
+      maxTemporarySize: config.SQL_TEMPORARY,
       temporaryParent: temporary,
     },
   });
