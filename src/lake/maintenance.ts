@@ -47,8 +47,7 @@ export const expireSnapshots = async (lake: Lake, name: string, options: ExpireO
       if (!live.has(location)) dead.add(location);
     }
   }
-  // Data files last: if this stops half-way, the manifests that name the rest are still there for a look.
-  const keys = [...dead].flatMap((location) => keyOf(lake.store, location) ?? []).sort();
+  const keys = [...dead].flatMap((location) => keyOf(lake.store, location) ?? []);
   await mapLimited(keys, 16, (key) => lake.store.remove(key));
   return { snapshots: gone.length, files: keys.length };
 };

@@ -2,14 +2,15 @@ import { randomUUID } from 'node:crypto';
 import type { Tx } from '../platform/postgres.ts';
 import type { Store } from '../platform/store/store.ts';
 import { type Catalog, formatTableName, parseTableName, type TableName } from './catalog/catalog.ts';
-import { type CurrentTable, commitTable, loadCurrent, TableNotFoundError, writeMetadata } from './commit.ts';
+import { type Change, commitChange, committedAs, removeNothing, rewriteFiles, toTable } from './changes.ts';
+import { commitTable, loadCurrent, TableNotFoundError, writeMetadata } from './commit.ts';
 import type { DataFile, LiveFile, PartitionValue } from './data-file.ts';
 import { evolveSchema, type SchemaChange } from './evolution.ts';
 import { mapLimited, readManifest, readManifestList } from './lake-files.ts';
 import { hasLiveFiles, liveFile, liveFiles, manifestsAtOnce } from './live-files.ts';
-import { ancestry, currentSnapshot, type Snapshot, snapshotById, type TableMetadata } from './metadata.ts';
+import { ancestry, currentSnapshot, snapshotById, type TableMetadata } from './metadata.ts';
 import type { Column } from './schema.ts';
-import { type FileToAdd, type Operation, stageFiles, TableConflictError, withSnapshot } from './snapshots.ts';
+import { TableConflictError } from './snapshots.ts';
 import { newTableMetadata } from './table-definition.ts';
 import { sameValue, type Transform } from './transforms.ts';
 
@@ -86,12 +87,6 @@ export const openLake = (deps: {
 export const listTables = (lake: Lake, namespace?: string): Promise<TableName[]> =>
   lake.catalog.list(namespace);
 
-const toTable = (name: TableName, { entry, metadata }: CurrentTable): Table => ({
-  name,
-  metadata,
-  metadataLocation: entry.metadataLocation,
-});
-
 /** null when there is no such table. `tx` sees the transaction's own commits. */
 export const findTable = async (lake: Lake, name: string, tx?: Tx): Promise<Table | null> => {
   const parsed = parseTableName(name);
@@ -153,55 +148,6 @@ export const dropTable = async (lake: Lake, name: string, options: { tx?: Tx } =
   throw new Error(`${name} is being written to; stop its writers and drop it again`);
 };
 
-type Change = {
-  readonly operation: Operation;
-  readonly add: readonly FileToAdd[];
-  /** What leaves the table, decided anew for every attempt. @throws TableConflictError */
-  readonly remove: (metadata: TableMetadata) => Promise<ReadonlySet<string>>;
-};
-
-const commitChange = async (
-  lake: Lake,
-  name: string,
-  change: Change,
-  options: CommitOptions,
-): Promise<Committed> => {
-  const parsed = parseTableName(name);
-  const commitId = options.commitId ?? randomUUID();
-  const before = await loadTable(lake, name, options.tx);
-  const found = committedAs(before.metadata, commitId);
-  if (found) return { snapshotId: found['snapshot-id'], commitId, already: true, table: before };
-  const staged = await stageFiles(lake.store, before.metadata, change.add);
-  const done = await commitTable(lake, parsed, options.tx, async ({ metadata }) => {
-    if (committedAs(metadata, commitId)) return null;
-    const remove = await change.remove(metadata);
-    const { operation } = change;
-    return withSnapshot(lake, metadata, {
-      operation,
-      staged,
-      remove,
-      commitId,
-      summary: options.summary ?? {},
-    });
-  });
-  const snapshot = committedAs(done.metadata, commitId);
-  return {
-    snapshotId: snapshot?.['snapshot-id'] ?? staged.snapshotId,
-    commitId,
-    // Another process may have committed the same id between our look and our swap.
-    already: snapshot !== undefined && snapshot['snapshot-id'] !== staged.snapshotId,
-    table: toTable(parsed, done),
-  };
-};
-
-/** The snapshot of a commit, if the table's current state contains it (one that was rolled back may be done again). */
-const committedAs = (metadata: TableMetadata, commitId: string): Snapshot | undefined =>
-  ancestry(metadata, metadata['current-snapshot-id']).find(
-    (snapshot) => snapshot.summary['lastro.commit-id'] === commitId,
-  );
-
-const removeNothing = async (): Promise<ReadonlySet<string>> => new Set();
-
 /** Adds files. Always possible, whatever others commit meanwhile. */
 export const append = (
   lake: Lake,
@@ -238,7 +184,7 @@ export const replaceFiles = async (
       `compaction of ${name} would replace ${rows(change.remove)} rows by ${rows(change.add)}; nothing was changed`,
     );
   }
-  return rewrite(lake, name, 'replace', change, options);
+  return rewriteFiles(lake, name, 'replace', change, options);
 };
 
 /**
@@ -251,38 +197,7 @@ export const overwriteFiles = (
   change: Replacement,
   options: CommitOptions = {},
 ): Promise<Committed> =>
-  rewrite(lake, name, change.add.length === 0 ? 'delete' : 'overwrite', change, options);
-
-const rewrite = async (
-  lake: Lake,
-  name: string,
-  operation: Operation,
-  { basis, remove, add }: Replacement,
-  options: CommitOptions,
-): Promise<Committed> => {
-  const sequence = currentSnapshot(basis.metadata)?.['sequence-number'] ?? 0;
-  const paths = new Set(remove.map((file) => file.path));
-  // The rows are as old as the basis: a delete that another engine commits meanwhile must still apply to them.
-  const aged = add.map((file) => ({ ...file, dataSequenceNumber: sequence }));
-  const check = async (metadata: TableMetadata): Promise<ReadonlySet<string>> => {
-    await requireNoNewDeletes(lake.store, metadata, sequence);
-    return paths;
-  };
-  return commitChange(lake, name, { operation, add: aged, remove: check }, options);
-};
-
-/** Row deletes of other engines that came after `sequence` may name rows that were copied before. */
-const requireNoNewDeletes = async (
-  store: Store,
-  metadata: TableMetadata,
-  sequence: number,
-): Promise<void> => {
-  const snapshot = currentSnapshot(metadata);
-  const manifests = snapshot ? await readManifestList(store, snapshot) : [];
-  if (manifests.some(({ content, sequenceNumber }) => content === 'deletes' && sequenceNumber > sequence)) {
-    throw new TableConflictError(`rows of ${metadata.location} were deleted while its files were rewritten`);
-  }
-};
+  rewriteFiles(lake, name, change.add.length === 0 ? 'delete' : 'overwrite', change, options);
 
 /**
  * Replaces all files of the partitions named, given as raw values in the order of the default spec. With `basis`

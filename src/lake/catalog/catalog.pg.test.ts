@@ -6,6 +6,7 @@ import { openMemoryStore } from '../../platform/store/memory.ts';
 import { append, createTable, dropTable, listTables, loadTable, openLake } from '../tables.ts';
 import { type Catalog, parseTableName } from './catalog.ts';
 import { glueCatalog } from './glue.ts';
+import { glueColumns } from './glue-columns.ts';
 import { jdbcCatalog } from './jdbc.ts';
 
 let database: TestDatabase;
@@ -121,6 +122,42 @@ describe('Glue catalog', () => {
           table_type: 'ICEBERG',
           metadata_location: 's3://x/2',
           previous_metadata_location: 's3://x/1',
+        },
+      },
+    });
+  });
+
+  it('shows the columns on the entry', async () => {
+    const { store } = openMemoryStore();
+    const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
+    const catalog = glueCatalog({
+      region: 'sa-east-1',
+      endpoint: glue.endpoint,
+      credentials,
+      describe: glueColumns(store),
+    });
+    closers.push(catalog.close);
+    const table = await createTable(openLake({ store, catalog }), 'shown.t', {
+      columns: [
+        { name: 'id', type: 'long', doc: 'the order' },
+        { name: 'valor', type: 'decimal(12, 2)' },
+        { name: 'partes', type: { list: { struct: [{ name: 'x', type: 'timestamptz' }] } } },
+      ],
+    });
+    const answer = await fetch(glue.endpoint, {
+      method: 'POST',
+      headers: { 'x-amz-target': 'AWSGlue.GetTable' },
+      body: JSON.stringify({ DatabaseName: 'shown', Name: 't' }),
+    });
+    expect(await answer.json()).toMatchObject({
+      Table: {
+        StorageDescriptor: {
+          Location: table.metadata.location,
+          Columns: [
+            { Name: 'id', Type: 'bigint', Comment: 'the order' },
+            { Name: 'valor', Type: 'decimal(12,2)' },
+            { Name: 'partes', Type: 'array<struct<x:timestamp>>' },
+          ],
         },
       },
     });
