@@ -78,6 +78,18 @@ describe('files', () => {
     expect(lock).not.toMatch(/"resolved":/);
     expect(lock).toMatch(/"integrity": "sha512-/);
   });
+
+  it('have every optional dependency in the lock file, of other platforms too', () => {
+    // `npm ci` refuses a lock file that lacks one, and npm leaves those out that its registry does not have.
+    const lock = JSON.parse(files.find(({ path }) => path === 'package-lock.json')?.text ?? '{}') as {
+      packages: Record<string, { optionalDependencies?: Record<string, string> }>;
+    };
+    const names = new Set(Object.keys(lock.packages).map((path) => path.split('node_modules/').at(-1)));
+    const optional = Object.values(lock.packages).flatMap((entry) =>
+      Object.keys(entry.optionalDependencies ?? {}),
+    );
+    expect(optional.filter((name) => !names.has(name))).toEqual([]);
+  });
 });
 
 describe('the checks themselves', () => {
