@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { PgBoss, type QueueResult } from 'pg-boss';
+import { PgBoss } from 'pg-boss';
 import { Gauge, Histogram } from 'prom-client';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
@@ -19,7 +19,7 @@ export type Queue<Data extends object> = {
    * other, each with its flush of the log.
    */
   readonly urgent?: boolean;
-  /** Jobs of one key run one after the other, in the order in which they were made. */
+  /** Jobs of one key run one after the other, in the order in which their transactions began. */
   readonly orderedByKey?: boolean;
   /** Only a type: what a job of this queue carries. */
   readonly data?: Data;
@@ -48,6 +48,7 @@ export type Jobs = {
   /** Runs a queue's job at the cron's times (UTC), once for all processes. A missed time is made up for once. */
   schedule: (schedule: Schedule) => Promise<void>;
   overview: () => Promise<QueueOverview[]>;
+  /** The newest dead jobs. */
   dead: (limit: number) => Promise<DeadJob[]>;
   /** Moves dead jobs back to the queue that they came from; answers how many. */
   redrive: (queueName: string, ids?: string[]) => Promise<number>;
@@ -191,11 +192,12 @@ export const openJobs = async ({
       await boss.schedule(queue.name, cron, {}, { tz: 'UTC', missed: 'once' });
     },
     overview: async () => {
-      const all = await boss.getQueues();
-      const named = new Map(all.map((queue) => [queue.name, queue]));
-      return Promise.all(
-        queues.map(async ({ name }) => ({ queue: name, ...(await counts(boss, named, name)) })),
-      );
+      const found = await countJobs(boss, queues);
+      return queues.map(({ name }) => {
+        const { waiting = 0, deferred = 0, active = 0 } = found.get(name) ?? {};
+        const dead = found.get(deadLetterOf(name));
+        return { queue: name, waiting, deferred, active, dead: (dead?.waiting ?? 0) + (dead?.deferred ?? 0) };
+      });
     },
     dead: async (limit) => {
       const found = await Promise.all(
@@ -203,6 +205,7 @@ export const openJobs = async ({
       );
       return found
         .flat()
+        .sort((one, next) => next.createdOn.getTime() - one.createdOn.getTime())
         .slice(0, limit)
         .map((job) => ({
           id: job.id,
@@ -245,21 +248,23 @@ const declare = async (boss: PgBoss, queue: Queue<object>): Promise<void> => {
   await boss.updateQueue(queue.name, options);
 };
 
-const counts = async (
-  boss: PgBoss,
-  queues: Map<string, QueueResult>,
-  name: string,
-): Promise<Omit<QueueOverview, 'queue'>> => {
-  const [stats] = await boss.getQueueStats(name, { force: true });
-  const [dead] = queues.has(deadLetterOf(name))
-    ? await boss.getQueueStats(deadLetterOf(name), { force: true })
-    : [];
-  return {
-    waiting: stats?.readyCount ?? 0,
-    deferred: stats?.deferredCount ?? 0,
-    active: stats?.activeCount ?? 0,
-    dead: dead?.queuedCount ?? 0,
-  };
+type Depth = { waiting: number; deferred: number; active: number };
+
+/**
+ * Counts what is in the queues now. The job system's own figures are up to a minute old: too old for whoever has
+ * just redriven a job and looks whether it went.
+ */
+const countJobs = async (boss: PgBoss, queues: readonly Queue<object>[]): Promise<Map<string, Depth>> => {
+  const names = queues.flatMap(({ name }) => [name, deadLetterOf(name)]);
+  const { rows } = await boss.getDb().executeSql(
+    `SELECT name,
+       count(*) FILTER (WHERE state < 'active' AND start_after <= now())::int AS waiting,
+       count(*) FILTER (WHERE state < 'active' AND start_after > now())::int AS deferred,
+       count(*) FILTER (WHERE state = 'active')::int AS active
+     FROM pgboss.job WHERE name = ANY ($1) AND state <= 'active' GROUP BY name`,
+    [names],
+  );
+  return new Map((rows as (Depth & { name: string })[]).map((row) => [row.name, row]));
 };
 
 const jobDuration = (metrics: Metrics) =>
