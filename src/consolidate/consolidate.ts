@@ -195,6 +195,8 @@ const runBatches = async (
     });
     try {
       const reading = await readBatch(deps, room, batch, AbortSignal.any([signal, watch.signal]));
+      // Nothing is left to read: what the threads hold is room for DuckDB.
+      if (index === plan.batches.length - 1) await room.readers.close();
       await deps.fault?.('after-read');
       const facts = { sourceUrl: run.source, runId: run.runId, ingestedAt: run.at, group: batch.group };
       const tools = { db: pool, lake, session: room.session, files: deps.files };

@@ -9,7 +9,7 @@ import { planFiles, scanLocations, scanSql } from '../lake/scan.ts';
 import type { Lake, Table } from '../lake/tables.ts';
 import { partitionOf } from './partition.ts';
 import type { Batch } from './plan.ts';
-import type { BatchReading } from './read.ts';
+import { type BatchReading, readingThreads } from './read.ts';
 import { separator, stagedNewline, stagedReturn } from './staging.ts';
 import type { TopicOffsets } from './taken.ts';
 
@@ -23,8 +23,11 @@ export type BatchFacts = {
   readonly group: Batch['group'];
 };
 
-/** 20,480 rows of 2 KB are 40 MB a thread while they are written, and groups that readers can skip by. */
+/** A thread holds a whole row group while it writes: 16 MB of large documents, or 20,480 small ones. */
 const rowGroupSize = 20_480;
+const rowGroupBytes = '16MB';
+/** Lines above this are read by one thread, as each thread holds several of its buffers. */
+const longLine = 2_000_000;
 
 const eventFields = `{document: 'VARCHAR', flag: 'UTINYINT', object_key: 'VARCHAR', position: 'INTEGER',
   topic: 'VARCHAR', kafka_partition: 'INTEGER', kafka_offset: 'BIGINT'}`;
@@ -44,7 +47,7 @@ const stagedRelation = (
   const list = present.map(quoteText).join(', ');
   const line = longestLine + 1024;
   // The buffer must hold the longest line; larger ones only cost memory for each thread.
-  const buffer = Math.max(8 * 1024 * 1024, line * 2);
+  const buffer = Math.max(2 * 1024 * 1024, line * 2);
   return `read_csv([${list}], columns = ${fields}, auto_detect = false, header = false, delim = '${separator}',
     quote = '', escape = '', comment = '', new_line = '\\n', strict_mode = false, max_line_size = ${line}, buffer_size = ${buffer})`;
 };
@@ -76,7 +79,8 @@ const copyToTable = async (
   // Level 1 writes JSON text nearly twice as fast as zstd's default, and no larger.
   const level = options.includes('COMPRESSION zstd') ? ', COMPRESSION_LEVEL 1' : '';
   await session.connection.run(
-    `COPY (${projectToTable(table, `(${query})`)}) TO ${quoteText(local)} (${options}${level})`,
+    `COPY (${projectToTable(table, `(${query})`)}) TO ${quoteText(local)}
+     (${options}${level}, ROW_GROUP_SIZE_BYTES '${rowGroupBytes}')`,
   );
   const file = await importDataFile({ lake, session }, table, local, {
     partition: partitionOf(table, facts),
@@ -110,6 +114,7 @@ export const writeEvents = async (
   const staged = stagedRelation(reading.events, eventFields, reading.longestLine);
   const expected = reading.documents - reading.quarantined;
   if (!staged) return { file: undefined, rows: 0, duplicates: 0, conflicts: 0 };
+  if (reading.longestLine > longLine) await session(deps).run('SET threads = 1');
   const events = eventsQuery(staged, facts);
   const suspects = overlaps.length > 0 ? await keepOneOfEach(deps, table, events, overlaps) : undefined;
   const query = suspects
@@ -117,6 +122,7 @@ export const writeEvents = async (
     : events;
   const file = await copyToTable(deps, table, query, facts);
   if (suspects) await session(deps).run('DROP TABLE kept_suspects; DROP TABLE repeated_offsets');
+  if (reading.longestLine > longLine) await session(deps).run(`SET threads = ${readingThreads()}`);
   const rows = file?.records ?? 0;
   const duplicates = suspects?.duplicates ?? 0;
   if (rows + duplicates !== expected) {
