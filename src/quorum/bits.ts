@@ -11,8 +11,8 @@ export const countBits = (mask: number): number => {
  */
 export const orderKey = (weight: number, mask: number): number => weight * KEY_SPAN + (KEY_SPAN - 1 - mask);
 
-/** The mask that a key was made of. */
-export const maskOfKey = (key: number): number => KEY_SPAN - 1 - (key % KEY_SPAN);
+/** The mask that a key was made of: its low bits, which `&` takes from a number of any size. */
+export const maskOfKey = (key: number): number => KEY_SPAN - 1 - (key & (KEY_SPAN - 1));
 
 /** Most people whose sets fit a mask: bit 30 and up would make it negative. */
 export const MASK_PEOPLE = 30;
@@ -45,18 +45,20 @@ const insertionSort = (keys: number[]): void => {
 };
 
 /** The inclusion-minimal masks of sorted keys, at most `most`: no subset of a set ever comes after it. */
-export const minimalMasks = (keys: readonly number[], most = Number.POSITIVE_INFINITY): number[] => {
+export const minimalMasks = (keys: readonly number[], most: number): number[] => {
   const minimal: number[] = [];
-  for (const key of keys) {
-    const mask = maskOfKey(key);
+  for (let i = 0; i < keys.length && minimal.length < most; i++) {
+    const mask = maskOfKey(keys[i] ?? 0);
     if (!containsAny(mask, minimal)) minimal.push(mask);
-    if (minimal.length === most) break;
   }
   return minimal;
 };
 
 /** Whether one of the sets is inside `mask`. */
-export const containsAny = (mask: number, sets: readonly number[]): boolean => {
-  for (const set of sets) if ((set & mask) === set) return true;
+const containsAny = (mask: number, sets: readonly number[]): boolean => {
+  for (let i = 0; i < sets.length; i++) {
+    const set = sets[i] ?? 0;
+    if ((set & mask) === set) return true;
+  }
   return false;
 };

@@ -103,22 +103,23 @@ const checkAlternative = (value: unknown, pointer: string, references: Reference
   }
 };
 
+type Member = { from: unknown; to: unknown; index: number };
+
 type Span = { from: Instant | undefined; to: Instant | undefined; index: number };
 
 const checkMembers = (members: readonly unknown[], pointer: string, references: References): void => {
-  const spans = new Map<string, Span[]>();
+  const membersByPerson = new Map<string, Member[]>();
   members.forEach((member, index) => {
     const { person, from, to } = asRecord(member) ?? {};
     checkPerson(person, `${pointer}/${index}/person`, references);
     if (typeof person !== 'string') return;
-    const span = { from: bound(from), to: bound(to), index };
-    const others = spans.get(person);
-    if (others) others.push(span);
-    else spans.set(person, [span]);
+    const others = membersByPerson.get(person);
+    if (others) others.push({ from, to, index });
+    else membersByPerson.set(person, [{ from, to, index }]);
   });
-  for (const [person, own] of spans) {
+  for (const [person, own] of membersByPerson) {
     if (own.length < 2) continue;
-    for (const index of overlapping(own)) {
+    for (const index of overlapping(own.map(toSpan))) {
       references.violations.push({
         pointer: `${pointer}/${index}`,
         message: `expected memberships of one person that do not overlap, found another of ${show(person)} at the same time`,
@@ -126,6 +127,8 @@ const checkMembers = (members: readonly unknown[], pointer: string, references: 
     }
   }
 };
+
+const toSpan = ({ from, to, index }: Member): Span => ({ from: bound(from), to: bound(to), index });
 
 const bound = (value: unknown): Instant | undefined =>
   typeof value === 'string' ? parseInstant(value) : undefined;

@@ -138,16 +138,10 @@ const distinctSets = (alternative: MaskAlternative, pool: number): number[] => {
   // Worked out before pairs thin out the sets: a larger one that they leave would still not be minimal.
   const size = mandatory === 0 || disjoint ? sizeByCounts(alternative) : smallestUnion(alternative, pool);
   const keys: number[] = [];
-  const fill = (index: number, used: number): void => {
-    const slot = slots[index];
-    if (slot) {
-      pick(slot.mask & pool & ~used, slot.need, used, (next) => fill(index + 1, next));
-      return;
-    }
+  fillDistinct(slots, pool, (used) => {
     const mask = used | mandatory;
     if (countBits(mask) === size && isPairFree(alternative, mask)) keys.push(orderKey(size, mask));
-  };
-  fill(0, 0);
+  });
   return keys;
 };
 
@@ -162,30 +156,55 @@ const sizeByCounts = ({ slots, mandatory }: MaskAlternative): number => {
 
 const smallestUnion = ({ slots, mandatory }: MaskAlternative, pool: number): number => {
   let smallest = MASK_BITS;
-  const fill = (index: number, used: number): void => {
-    const slot = slots[index];
-    if (slot) pick(slot.mask & pool & ~used, slot.need, used, (next) => fill(index + 1, next));
-    else smallest = Math.min(smallest, countBits(used | mandatory));
-  };
-  fill(0, 0);
+  fillDistinct(slots, pool, (used) => {
+    smallest = Math.min(smallest, countBits(used | mandatory));
+  });
   return smallest;
+};
+
+/** Calls `then` with each set of people that fills all slots, once for each way to do so. */
+const fillDistinct = (slots: readonly Slot[], pool: number, then: (used: number) => void): void => {
+  /** Takes `open` more people for a slot, all of them from `rest`; then goes on with the next slot. */
+  const fill = (index: number, open: number, rest: number, used: number): void => {
+    if (open === 0) {
+      const next = slots[index + 1];
+      if (next) fill(index + 1, next.need, next.mask & pool & ~used, used);
+      else then(used);
+      return;
+    }
+    let left = rest;
+    while (left !== 0) {
+      const bit = left & -left;
+      left &= ~bit;
+      fill(index, open - 1, left, used | bit);
+    }
+  };
+  fill(-1, 0, 0, 0);
 };
 
 /** A cumulative slot takes only what the ones before it left open; what came out too large is dropped. */
 const cumulativeSets = (alternative: MaskAlternative, pool: number): number[] => {
   const { slots, mandatory } = alternative;
   const keys: number[] = [];
-  const fill = (index: number, used: number): void => {
-    const slot = slots[index];
-    if (slot) {
-      const open = slot.need - countBits(slot.mask & used);
-      if (open <= 0) fill(index + 1, used);
-      else pick(slot.mask & pool & ~used, open, used, (next) => fill(index + 1, next));
-    } else if (isPairFree(alternative, used) && hasNoSpare(alternative, used)) {
-      keys.push(orderKey(countBits(used), used));
+  const fill = (index: number, open: number, rest: number, used: number): void => {
+    if (open <= 0) {
+      const next = slots[index + 1];
+      if (next) {
+        const stillOpen = next.need - countBits(next.mask & used);
+        fill(index + 1, stillOpen, next.mask & pool & ~used, used);
+      } else if (isPairFree(alternative, used) && hasNoSpare(alternative, used)) {
+        keys.push(orderKey(countBits(used), used));
+      }
+      return;
+    }
+    let left = rest;
+    while (left !== 0) {
+      const bit = left & -left;
+      left &= ~bit;
+      fill(index, open - 1, left, used | bit);
     }
   };
-  fill(0, mandatory);
+  fill(-1, 0, 0, mandatory);
   return keys;
 };
 
@@ -194,20 +213,6 @@ export const hasNoSpare = ({ slots, mandatory }: MaskAlternative, mask: number):
   let needed = mandatory;
   for (const slot of slots) if (countBits(slot.mask & mask) === slot.need) needed |= slot.mask;
   return (mask & ~needed) === 0;
-};
-
-/** Calls `then` with `used` and each way to add `count` people of `from`. */
-const pick = (from: number, count: number, used: number, then: (used: number) => void): void => {
-  if (count === 0) {
-    then(used);
-    return;
-  }
-  let rest = from;
-  while (rest !== 0 && countBits(rest) >= count) {
-    const bit = rest & -rest;
-    rest &= ~bit;
-    pick(rest, count - 1, used | bit, then);
-  }
 };
 
 /** Binomial coefficient as a double. */

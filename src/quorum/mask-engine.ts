@@ -76,7 +76,7 @@ const coalitionsWithin = (
     if (people > TABLE_PEOPLE && keys.length > MOST_WAYS_TO_FILL) return undefined;
   }
   sortUnique(keys);
-  return { coalitions: alternatives.length === 1 ? keys.map(maskOfKey) : minimalMasks(keys), satisfied };
+  return { coalitions: alternatives.length === 1 ? keys.map(maskOfKey) : minimalMasks(keys, keys.length), satisfied };
 };
 
 const examine = (alternative: MaskAlternative, eligible: number, satisfied: boolean): AlternativeFindings => {
@@ -87,8 +87,11 @@ const examine = (alternative: MaskAlternative, eligible: number, satisfied: bool
 
 const ranksOf = (mask: number, people: number): number[] => {
   const ranks: number[] = [];
-  for (let rank = 0, bit = 1 << (people - 1); rank < people; rank++, bit >>>= 1) {
-    if ((mask & bit) !== 0) ranks.push(rank);
+  // The highest bit is the smallest rank.
+  for (let rest = mask; rest !== 0; ) {
+    const bit = 31 - Math.clz32(rest);
+    ranks.push(people - 1 - bit);
+    rest &= ~(1 << bit);
   }
   return ranks;
 };

@@ -25,8 +25,12 @@ export const canonicalJson = (value: unknown): string => {
   }
 };
 
+// Most strings are ASCII without anything to escape, and a test is quicker than a serializer.
+const PLAIN = /^[ !#-[\]-~]*$/;
+
 // ECMAScript's own escapes are RFC 8785's, except that it writes lone surrogates instead of refusing them.
 const canonicalString = (text: string): string => {
+  if (PLAIN.test(text)) return `"${text}"`;
   if (!text.isWellFormed()) {
     throw new TypeError(`expected well-formed Unicode, found a lone surrogate in ${JSON.stringify(text)}`);
   }
@@ -45,12 +49,24 @@ const canonicalObject = (record: object): string => {
   if (prototype !== Object.prototype && prototype !== null) {
     throw new TypeError(`expected a plain object for JSON, found an instance of ${record.constructor.name}`);
   }
-  // Sorting by default compares UTF-16 code units, which is the order that RFC 8785 asks for.
-  const keys = Object.keys(record).sort();
+  // Strings compare by UTF-16 code unit, which is the order that RFC 8785 asks for.
+  const keys = sortKeys(Object.keys(record));
   let out = '';
   for (const key of keys) {
     const member = canonicalJson((record as Record<string, unknown>)[key]);
     out += `${out === '' ? '{' : ','}${canonicalString(key)}:${member}`;
   }
   return out === '' ? '{}' : `${out}}`;
+};
+
+/** In place. Records have few keys, for which a library sort costs more than the comparisons. */
+const sortKeys = (keys: string[]): string[] => {
+  if (keys.length > 16) return keys.sort();
+  for (let i = 1; i < keys.length; i++) {
+    const key = keys[i] ?? '';
+    let at = i - 1;
+    for (; at >= 0 && (keys[at] ?? '') > key; at--) keys[at + 1] = keys[at] ?? '';
+    keys[at + 1] = key;
+  }
+  return keys;
 };
