@@ -22,7 +22,13 @@ export const openPyIceberg = async (databaseUrl: string, warehouse: string): Pro
   if (!isThere) {
     await mkdir(folder, { recursive: true });
     await run('python3', ['-m', 'venv', folder]);
-    await run(python, ['-m', 'pip', 'install', '-q', `pyiceberg[sql-postgres,pyarrow,pyiceberg-core]==${version}`]);
+    await run(python, [
+      '-m',
+      'pip',
+      'install',
+      '-q',
+      `pyiceberg[sql-postgres,pyarrow,pyiceberg-core]==${version}`,
+    ]);
     await run('touch', [join(folder, 'installed')]);
   }
   const uri = databaseUrl.replace(/^postgres(ql)?:/, 'postgresql+psycopg2:');
