@@ -21,7 +21,6 @@ CREATE TABLE envelopes (
   tentativas          integer NOT NULL DEFAULT 0,
   pedido              jsonb NOT NULL,
   parametros          jsonb NOT NULL,
-  certificado         text,
   prazo_decisao       timestamptz NOT NULL,
   decidido_em         timestamptz,
   data_criacao        timestamptz NOT NULL,

@@ -11,7 +11,7 @@ import { newId } from '../shared/ids.ts';
 import { decideOrder } from './decision.ts';
 import { type EvidenceBook, type EvidenceItem, gatherFacts, type OrderFacts } from './facts.ts';
 import { messageOfDecision, messageOfEnd } from './messages.ts';
-import type { OpenOrder, OrderDecision } from './model.ts';
+import { decidingParty, type OpenOrder, type OrderDecision } from './model.ts';
 import { notificationQueue } from './notification.ts';
 import { deleteParties, type Outcome, writeOutcome } from './outcome.ts';
 import type { PersonIds } from './person-ids.ts';
@@ -166,7 +166,7 @@ const settle = async (
   const certificates = await certify(deps, order, decision, facts);
   const completed = decision.verdict === 'quorum';
   const failureReason = decision.verdict === 'undetermined' ? 'undetermined' : decision.failureReason;
-  const certificate = certificates[decidingParty(decision)] ?? null;
+  const certificate = certificates[decidingParty(decision.parties.map(({ verdict }) => verdict))] ?? null;
   const id = newId('msg', at);
   const message =
     failureReason === 'undetermined'
@@ -180,7 +180,6 @@ const settle = async (
       status: completed ? 'completed' : 'failed',
       failureReason,
       certificates,
-      certificate,
       event: {
         type: 'decided',
         detail: { verdict: decision.verdict, ...(failureReason ? { failureReason } : {}) },
@@ -214,18 +213,10 @@ const outcomeOf = (order: OpenOrder, decision: OrderDecision, at: Date): Outcome
   wait: null,
   parties: decision.parties,
   certificates: [],
-  certificate: null,
   event: null,
   message: null,
   action: 'order.decide',
 });
-
-/** The party whose decision was the order's: the first without quorum, else the requester. */
-const decidingParty = (decision: OrderDecision): number =>
-  Math.max(
-    0,
-    decision.parties.findIndex(({ verdict }) => verdict === decision.verdict && verdict !== 'quorum'),
-  );
 
 const certify = (
   { keys }: AssemblyDeps,

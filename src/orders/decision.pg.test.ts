@@ -240,12 +240,21 @@ describe('the result message', () => {
               enabled,
             })),
           ),
-          certificate: party?.certificate,
         },
       ],
-      certificate: order.certificate,
+      // Of a single party the order's certificate is the party's.
+      certificate: party?.certificate,
       decidedAt: order.decidedAt,
     });
+  });
+
+  it("has each party's certificate where there are several", async () => {
+    const guarantor = { type: 'company', document: demo('alone').company.cnpj };
+    const order = await desk.decide(orderOf('joint', { guarantors: [guarantor] }));
+    const message = (await messageOf(order.orderKey)) as { parties: { certificate: string }[] };
+    expect(message.parties.map(({ certificate }) => certificate)).toEqual(
+      order.parties.map(({ certificate }) => certificate),
+    );
   });
 
   it('of an order without quorum carries the reason why it failed', async () => {

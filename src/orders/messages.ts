@@ -54,7 +54,8 @@ export const messageOfDecision = (decided: DecidedOrder): OrderMessage => {
             reserved,
             enabled,
           })),
-          certificate: certificates[index] ?? null,
+          // Of a single party it is the order's own, below; a certificate is most of a message's bytes.
+          ...(certificates.length > 1 ? { certificate: certificates[index] ?? null } : {}),
         }),
       ),
       certificate,

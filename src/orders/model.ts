@@ -107,3 +107,9 @@ export const fromStatusEnvelope = (text: string): OrderStatus => {
   if (!found) throw new Error(`expected a status of envelopes, found ${text}`);
   return found as OrderStatus;
 };
+
+/** The party whose decision is the order's: the first without quorum, else the first that is open, else the requester. */
+export const decidingParty = (verdicts: readonly Verdict[]): number => {
+  const failed = verdicts.indexOf('no_quorum');
+  return failed >= 0 ? failed : Math.max(0, verdicts.indexOf('undetermined'));
+};

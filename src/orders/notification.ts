@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Pool } from 'pg';
-import { type Partners, PartnerUnavailable, type PersonContact } from '../partners/partners.ts';
+import type { Partners, PersonContact } from '../partners/partners.ts';
 import type { JobContext, Queue } from '../platform/jobs.ts';
 import type { Log } from '../platform/log.ts';
 import { prepared } from '../platform/postgres.ts';
@@ -54,14 +54,14 @@ const notifiedSql = prepared(
   'notification.noted',
   `WITH assincrono AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
    UPDATE participantes SET notificado_em = $3 FROM assincrono
-   WHERE envelope_id = $1 AND pessoa_id = $2 AND notificado_em IS NULL`,
+   WHERE envelope_id = $1 AND pessoa_id = ANY ($2) AND notificado_em IS NULL`,
 );
 
 /**
  * Notifies each enabled participant once. The partner sends once for each idempotency key, so a job that is
  * cut off between sending and noting it may ask again. Contacts that the decision did not wait for are asked
- * for here; without them the job fails and comes back, the order is not touched. A person whom the partner
- * refuses does not keep the others from being told; the job fails after them.
+ * for here; without them the job fails and comes back, the order is not touched. A person who
+ * can't be told does not keep the others from it; the job fails after them, and comes back for that one.
  */
 export const notifyParticipants = async (
   deps: NotificationDeps,
@@ -75,29 +75,38 @@ export const notifyParticipants = async (
   const pending = rows.filter(({ a_notificar }) => a_notificar);
   if (pending.length === 0) return;
   const contacts = await contactsOf(deps, orderKey, rows, call);
-  const refused: PartnerUnavailable[] = [];
-  for (const row of pending) {
-    const recipient = recipientOf(row, contacts.get(row.documento));
-    if (recipient.email === null && recipient.phone === null) {
-      deps.log.warn({ orderKey, person: row.pessoa_id }, 'participant has no contact and was not notified');
-      continue;
-    }
-    const idempotencyKey = `${orderKey}:${row.pessoa_id}`;
-    try {
-      await deps.partners.notify(
-        { idempotencyKey, orderKey, areaId: row.area_id, template: 'signature_requested', recipient },
-        call,
-      );
-    } catch (error) {
-      if (!(error instanceof PartnerUnavailable && error.reason === 'rejected')) throw error;
-      refused.push(error);
-      continue;
-    }
-    await reached('notification-sent');
-    await deps.db.query(notifiedSql([orderKey, row.pessoa_id, deps.clock()]));
-    await reached('notification-noted');
+  const told = await Promise.allSettled(
+    pending.map((row) => notify(deps, orderKey, row, contacts.get(row.documento), call)),
+  );
+  await reached('notification-sent');
+  const noted = told.flatMap((outcome) =>
+    outcome.status === 'fulfilled' && outcome.value ? [outcome.value] : [],
+  );
+  if (noted.length > 0) await deps.db.query(notifiedSql([orderKey, noted, deps.clock()]));
+  await reached('notification-noted');
+  const failed = told.find((outcome) => outcome.status === 'rejected');
+  if (failed) throw failed.reason;
+};
+
+/** Tells one person; answers its id, or null where the person has no contact. */
+const notify = async (
+  { partners, log }: NotificationDeps,
+  orderKey: string,
+  row: Row,
+  contact: PersonContact | undefined,
+  call: { requestId: string; signal: AbortSignal },
+): Promise<string | null> => {
+  const recipient = recipientOf(row, contact);
+  if (recipient.email === null && recipient.phone === null) {
+    log.warn({ orderKey, person: row.pessoa_id }, 'participant has no contact and was not notified');
+    return null;
   }
-  if (refused[0]) throw refused[0];
+  const idempotencyKey = `${orderKey}:${row.pessoa_id}`;
+  await partners.notify(
+    { idempotencyKey, orderKey, areaId: row.area_id, template: 'signature_requested', recipient },
+    call,
+  );
+  return row.pessoa_id;
 };
 
 /**

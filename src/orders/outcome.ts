@@ -19,7 +19,6 @@ export type Outcome = {
   parties: readonly PartyDecision[];
   /** Certificates by party index, where the order is decided. */
   certificates: readonly (string | null)[];
-  certificate: string | null;
   event: { type: string; detail: Record<string, unknown> } | null;
   message: { id: string; type: string; body: string } | null;
   action: string;
@@ -72,7 +71,6 @@ export const writeOutcome = async (tx: Tx, outcome: Outcome): Promise<boolean> =
       outcome.message?.body ?? null,
       outcome.areaId,
       outcome.action,
-      outcome.certificate,
     ]),
   );
   return rows.length === 1;
@@ -84,7 +82,7 @@ const outcomeSql = prepared(
   WITH envelope AS (
     UPDATE envelopes SET
       status_envelope = $2, coro_completo = $3, motivo_falha = $4, motivo_espera = $5, parceiro_esperado = $6,
-      tentativas = tentativas + 1, data_atualizacao = $7, atualizado_por = $8, certificado = $33,
+      tentativas = tentativas + 1, data_atualizacao = $7, atualizado_por = $8,
       decidido_em = CASE WHEN $2 IN ('concluido', 'falha') THEN $7::timestamptz END
     WHERE envelope_id = $1 AND status_envelope IN ('rascunho', 'em_processamento')
     RETURNING envelope_id

@@ -4,6 +4,7 @@ import { explain, type Language } from '../quorum/quorum.ts';
 import { leastIdAt } from '../shared/ids.ts';
 import { maskEmail, maskPhone } from '../shared/mask.ts';
 import {
+  decidingParty,
   type FailureReason,
   fromStatusEnvelope,
   type OrderDecision,
@@ -118,7 +119,6 @@ const summaryOf = (row: SummaryRow): OrderSummary => ({
 });
 
 type WholeRow = SummaryRow & {
-  certificado: string | null;
   partes: StoredParty[] | null;
   eventos:
     | { tipo_evento: string; data_evento: string; autor: string; detalhe: Record<string, unknown> }[]
@@ -156,7 +156,7 @@ export const readOrder = async (
   language: Language,
 ): Promise<OrderView | null> => {
   const { rows } = await db.query<WholeRow>(
-    `SELECT ${summaryColumns}, certificado,
+    `SELECT ${summaryColumns},
        (SELECT json_agg(to_jsonb(p) || jsonb_build_object('pessoas',
            (SELECT jsonb_agg(to_jsonb(q) ORDER BY q.pessoa_id) FROM participantes q
             WHERE q.envelope_id = p.envelope_id AND q.parte = p.parte)) ORDER BY p.parte)
@@ -172,7 +172,7 @@ export const readOrder = async (
   return {
     ...summaryOf(row),
     metadata: row.pedido.metadata,
-    certificate: row.certificado,
+    certificate: row.partes?.[decidingParty(row.partes.map(({ veredito }) => veredito))]?.certificado ?? null,
     parties: (row.partes ?? []).map((party) => storedParty(party, language)),
     timeline: (row.eventos ?? []).map((event) => ({
       type: event.tipo_evento,
