@@ -14,8 +14,13 @@ export type SendWebhook = (url: string, message: DeliveredMessage) => Promise<vo
  */
 export const isPublicAddress = (address: string): boolean => {
   if (!ipaddr.isValid(address)) return false;
-  return ipaddr.process(address).range() === 'unicast';
+  const parsed = ipaddr.process(address);
+  if (parsed.range() !== 'unicast') return false;
+  // All that is handed out of IPv6 is in 2000::/3 (IANA); outside are old forms that stand for IPv4 addresses.
+  return !(parsed instanceof ipaddr.IPv6) || parsed.match(globalUnicast);
 };
+
+const globalUnicast = ipaddr.IPv6.parseCIDR('2000::/3');
 
 class PrivateAddressError extends Error {
   readonly code = 'PRIVATE_ADDRESS';
