@@ -11,7 +11,11 @@ import type { Found } from './search.ts';
 import { findAddition, findInAlternative, findSatisfying } from './search.ts';
 
 /** Looks at an edge of a network that each part of a decision may take. */
-const STEPS = {
+export type StepLimits = Readonly<
+  Record<'verdict' | 'coalitions' | 'ways' | 'indispensable' | 'absences', number>
+>;
+
+const STEPS: StepLimits = {
   verdict: 6_000_000,
   coalitions: 1_000_000,
   ways: 300_000,
@@ -23,6 +27,7 @@ type Context = {
   readonly problem: Problem;
   readonly classes: Classes;
   readonly apart: () => Classes;
+  readonly limits: StepLimits;
   readonly ones: Uint8Array;
   readonly inexact: Set<InexactField>;
 };
@@ -31,33 +36,40 @@ type Context = {
  * Decides by classes of interchangeable people and bounded search: the way for many people. What was not
  * proven is named in `inexact`. Without pairs the verdict is a matter of flows, and always exact.
  */
-export const decideByClasses = (problem: Problem): Findings => {
+export const decideByClasses = (problem: Problem, limits: StepLimits = STEPS): Findings => {
   const classes = newClasses(problem);
   const context: Context = {
     problem,
     classes,
     apart: once(() => newClasses(problem, true)),
+    limits,
     ones: new Uint8Array(problem.people).fill(1),
     inexact: new Set(),
   };
-  const byAlternative = satisfyAlternatives(classes, classes.count(problem.eligible));
+  const byAlternative = satisfyAlternatives(classes, limits, classes.count(problem.eligible));
   const byEligible = answerOf(byAlternative);
   const witness = byAlternative.find((found) => typeof found !== 'string');
-  const coalition = minimalWithin(classes, witness);
+  const coalition = minimalWithin(classes, limits, witness);
   const usable = [...problem.eligible, ...problem.uncertain];
   return {
     byEligible,
-    byEligibleAndUncertain: coalition ? 'yes' : answerOf(satisfyAlternatives(classes, classes.count(usable))),
+    byEligibleAndUncertain: coalition
+      ? 'yes'
+      : answerOf(satisfyAlternatives(classes, limits, classes.count(usable))),
     alternatives: examineAll(problem, classes, byAlternative),
     ...(coalition ? explore(context, coalition) : repair(context, byEligible === 'no')),
     inexact: FIELDS.filter((field) => context.inexact.has(field)),
   };
 };
 
-const minimalWithin = (classes: Classes, satisfying: Found | undefined): Counts | undefined => {
+const minimalWithin = (
+  classes: Classes,
+  limits: StepLimits,
+  satisfying: Found | undefined,
+): Counts | undefined => {
   if (satisfying === undefined || typeof satisfying === 'string') return undefined;
   const none = noCounts(satisfying.length);
-  return findAddition(classes, none, satisfying, { left: STEPS.coalitions }) ?? satisfying;
+  return findAddition(classes, none, satisfying, { left: limits.coalitions }) ?? satisfying;
 };
 
 const once = <T>(make: () => T): (() => T) => {
@@ -82,8 +94,8 @@ const answerOf = (found: readonly Found[]): Answer => {
 };
 
 /** Each alternative has steps of its own, so that one hard alternative does not hide that another is easy. */
-const satisfyAlternatives = (classes: Classes, counts: Counts): Found[] => {
-  const share = Math.ceil(STEPS.verdict / Math.max(1, classes.alternatives.length));
+const satisfyAlternatives = (classes: Classes, limits: StepLimits, counts: Counts): Found[] => {
+  const share = Math.ceil(limits.verdict / Math.max(1, classes.alternatives.length));
   return classes.alternatives.map((alternative) =>
     findInAlternative(classes, alternative, counts, { left: share }),
   );
@@ -123,7 +135,7 @@ type Explored = Pick<Findings, 'coalitions' | 'indispensable' | 'toleratedAbsenc
 
 /** What there is to say of coalitions when there is one. */
 const explore = (context: Context, coalition: Counts): Explored => {
-  const { problem, classes, ones, inexact } = context;
+  const { problem, classes, ones, limits, inexact } = context;
   const { eligible, limit } = problem;
   const list = listFirst({
     classes,
@@ -132,10 +144,11 @@ const explore = (context: Context, coalition: Counts): Explored => {
     candidates: eligible,
     weights: ones,
     limit,
-    steps: STEPS.coalitions,
+    steps: limits.coalitions,
+    known: coalition,
   });
   if (!list.totalExact) inexact.add('coalitions');
-  const absences = fewestAbsences(classes, classes.count(eligible), { left: STEPS.absences });
+  const absences = fewestAbsences(classes, classes.count(eligible), { left: limits.absences });
   if (!absences.proven) inexact.add('toleratedAbsences');
   return {
     coalitions: { total: list.total, totalExact: list.totalExact, minimal: list.sets },
@@ -147,9 +160,9 @@ const explore = (context: Context, coalition: Counts): Explored => {
 };
 
 /** Who is in every coalition is in this one, and without them there is none. */
-const findIndispensable = ({ problem, classes, inexact }: Context, coalition: Counts): number[] => {
+const findIndispensable = ({ problem, classes, limits, inexact }: Context, coalition: Counts): number[] => {
   const counts = classes.count(problem.eligible);
-  const steps = { left: STEPS.indispensable };
+  const steps = { left: limits.indispensable };
   const ranks: number[] = [];
   for (let own = 0; own < coalition.length; own++) {
     // One who can take another's place makes neither indispensable.
@@ -165,10 +178,10 @@ const findIndispensable = ({ problem, classes, inexact }: Context, coalition: Co
 };
 
 const complete = (context: Context, signed: readonly number[]): Findings['signed'] => {
-  const { problem, classes, ones, inexact } = context;
+  const { problem, classes, ones, limits, inexact } = context;
   const isEligible = new Set(problem.eligible);
   const signers = signed.filter((rank) => isEligible.has(rank));
-  const found = findSatisfying(classes, classes.count(signers), { left: STEPS.ways });
+  const found = findSatisfying(classes, classes.count(signers), { left: limits.ways });
   if (typeof found !== 'string') return { sufficient: true, completions: [] };
   const hasSigned = new Set(signers);
   const list = listFirst({
@@ -178,7 +191,7 @@ const complete = (context: Context, signed: readonly number[]): Findings['signed
     candidates: problem.eligible.filter((rank) => !hasSigned.has(rank)),
     weights: ones,
     limit: MOST_WAYS,
-    steps: STEPS.ways,
+    steps: limits.ways,
   });
   if (found === 'unknown' || !list.orderExact) inexact.add('signed');
   return { sufficient: false, completions: list.sets };
@@ -186,7 +199,7 @@ const complete = (context: Context, signed: readonly number[]): Findings['signed
 
 /** What repairs would do when eligible people have no coalition; nothing is said when that is not proven. */
 const repair = (context: Context, isProven: boolean): Explored => {
-  const { problem, classes, inexact } = context;
+  const { problem, classes, limits, inexact } = context;
   const nothing: Explored = {
     coalitions: { total: 0, totalExact: isProven, minimal: [] },
     indispensable: [],
@@ -210,7 +223,7 @@ const repair = (context: Context, isProven: boolean): Explored => {
     candidates: others,
     weights: problem.repairs,
     limit: MOST_WAYS,
-    steps: STEPS.ways,
+    steps: limits.ways,
   });
   if (!list.orderExact) inexact.add('nearest');
   return {
@@ -221,7 +234,7 @@ const repair = (context: Context, isProven: boolean): Explored => {
 
 /** The first coalition once these people are repaired, each of whom is in all of them. */
 const firstWith = (context: Context, people: readonly number[]): number[] => {
-  const { problem, classes, ones, inexact } = context;
+  const { problem, classes, ones, limits, inexact } = context;
   const candidates = [...problem.eligible, ...people].sort((a, b) => a - b);
   const list = listFirst({
     classes,
@@ -230,16 +243,16 @@ const firstWith = (context: Context, people: readonly number[]): number[] => {
     candidates,
     weights: ones,
     limit: 1,
-    steps: STEPS.ways,
+    steps: limits.ways,
   });
   if (!list.orderExact) inexact.add('nearest');
   return list.sets[0] ?? anyWith(context, candidates);
 };
 
 /** Some coalition of these people, where the list of them was cut before its first. */
-const anyWith = (context: Context, people: readonly number[]): number[] => {
-  const apart = context.apart();
+const anyWith = ({ apart: getApart, limits }: Context, people: readonly number[]): number[] => {
+  const apart = getApart();
   const none = noCounts(apart.members.length);
-  const found = findAddition(apart, none, apart.count(people), { left: STEPS.ways }) ?? none;
+  const found = findAddition(apart, none, apart.count(people), { left: limits.ways }) ?? none;
   return apart.members.flatMap((ranks, own) => (found[own] === 1 ? [...ranks] : [])).sort((a, b) => a - b);
 };

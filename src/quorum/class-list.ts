@@ -1,6 +1,5 @@
 import type { Classes, Counts } from './classes.ts';
 import { compareSets, countSets, firstSets } from './expand.ts';
-import type { Vector } from './minimal-vectors.ts';
 import { findMinimalVectors, toVector } from './minimal-vectors.ts';
 import { findAddition } from './search.ts';
 
@@ -16,6 +15,8 @@ export type ListRequest = {
   readonly weights: ArrayLike<number>;
   readonly limit: number;
   readonly steps: number;
+  /** An addition that is known already. */
+  readonly known?: Counts;
 };
 
 export type Listed = {
@@ -56,13 +57,22 @@ export const listFirst = (request: ListRequest): Listed => {
       orderExact: true,
     };
   }
-  const seed = findAddition(classes, classes.count(base), classes.count(candidates), { left: request.steps });
-  const vectors = withSeed(byClass.vectors, seed);
-  const found = firstSets(vectors, members, weights, limit);
   const personal = listByPerson(request);
+  const found = firstSets(byClass.vectors, members, weights, limit);
   const sets = personal.orderExact ? personal.sets : merge(personal.sets, found, request);
-  const total = Math.min(countSets(vectors, members), Number.MAX_SAFE_INTEGER);
-  return { sets, total: Math.max(total, sets.length), totalExact: false, orderExact: personal.orderExact };
+  const counted = Math.min(countSets(byClass.vectors, members), Number.MAX_SAFE_INTEGER);
+  if (sets.length === 0) sets.push(...anySet(request, members, weights));
+  return { sets, total: Math.max(counted, sets.length), totalExact: false, orderExact: personal.orderExact };
+};
+
+/** One set at least, where neither way came to its first: there is a coalition, and one is to be shown. */
+const anySet = (
+  { classes, base, candidates, steps, known }: ListRequest,
+  members: readonly (readonly number[])[],
+  weights: readonly number[],
+): number[][] => {
+  const one = known ?? findAddition(classes, classes.count(base), classes.count(candidates), { left: steps });
+  return one ? firstSets([toVector(one)], members, weights, 1) : [];
 };
 
 const listByPerson = (request: ListRequest): { sets: number[][]; orderExact: boolean } => {
@@ -86,13 +96,6 @@ const listByPerson = (request: ListRequest): { sets: number[][]; orderExact: boo
     sets: firstSets(vectors, apart.members, ownWeights, limit),
     orderExact: hasOneSize && isUniform && !outOfSteps,
   };
-};
-
-const withSeed = (vectors: readonly Vector[], seed: Counts | undefined): readonly Vector[] => {
-  if (!seed) return vectors;
-  const vector = toVector(seed);
-  const key = vector.join(' ');
-  return vectors.some((known) => known.join(' ') === key) ? vectors : [vector, ...vectors];
 };
 
 /** Two lists as one, in order and without repeats. */

@@ -1,13 +1,13 @@
-import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import type { Command } from 'commander';
 import type { CliContext } from '../platform/cli.ts';
 import { UserError, write } from '../platform/cli.ts';
 import { canonicalJson } from '../shared/canonical-json.ts';
 import { linesOf } from '../shared/lines.ts';
+import { openSource } from './command-source.ts';
 import type { Violation } from './contract.ts';
-import { parseInput } from './input.ts';
 import { decide } from './engine.ts';
+import { parseInput } from './input.ts';
 
 /** Adds `quorum decide`: one case in and one decision out, or with --ndjson a stream of them. */
 export const addDecideCommand = (quorum: Command, context: CliContext): void => {
@@ -19,10 +19,8 @@ export const addDecideCommand = (quorum: Command, context: CliContext): void => 
     .addHelpText('after', HELP)
     .action(async (file: string | undefined, options: { ndjson?: boolean }) => {
       const source = openSource(context, file);
-      const allDecided = options.ndjson
-        ? await decideLines(context, source)
-        : await decideOne(context, source);
-      if (!allDecided) process.exitCode = 2;
+      if (options.ndjson) await decideLines(context, source);
+      else if (!(await decideOne(context, source))) process.exitCode = 2;
     });
 };
 
@@ -36,12 +34,6 @@ answer like any other: 0, and the number of refused cases on standard error.
 Examples:
   lastro quorum decide case.json
   lastro quorum decide --ndjson < cases.ndjson > decisions.ndjson`;
-
-/** Standard input, or the file. One that cannot be opened is a mistake of the caller. */
-const openSource = (context: CliContext, file: string | undefined): Readable => {
-  if (file === undefined || file === '-') return context.stdin;
-  return createReadStream(file);
-};
 
 const unreadable = (error: unknown): never => {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';

@@ -144,20 +144,33 @@ export const findAddition = (
   candidates: Counts,
   steps: Steps,
 ): Counts | undefined => {
-  const within = (addition: Counts): Counts | undefined => {
-    const found = findSatisfying(classes, addCounts(base, addition), steps);
+  const reduce = (addition: Counts, find: (counts: Counts) => Found): Counts | undefined => {
+    const found = find(addCounts(base, addition));
     if (typeof found === 'string') return undefined;
     // People of a class are alike, so those of the base are taken first.
     return found.map((count, own) => Math.max(0, count - (base[own] ?? 0)));
   };
-  let current = within(candidates);
-  if (!current) return undefined;
-  // From the last class down, so that what remains tends to be the first people by id.
+  // Within one alternative first, which is much less work than asking all of them about so many people.
+  for (const alternative of classes.alternatives) {
+    const within = (counts: Counts): Found => findInAlternative(classes, alternative, counts, steps);
+    const found = reduce(candidates, within);
+    if (!found) continue;
+    const own = shrink(found, (less) => reduce(less, within));
+    return shrink(own, (less) =>
+      steps.left > 0 ? reduce(less, (counts) => findSatisfying(classes, counts, steps)) : undefined,
+    );
+  }
+  return undefined;
+};
+
+/** Takes one after the other away while what is left still does, from the last class down. */
+const shrink = (addition: Counts, reduce: (less: Counts) => Counts | undefined): Counts => {
+  let current = addition;
   for (let own = current.length - 1; own >= 0; own--) {
-    while (current && (current[own] ?? 0) > 0 && steps.left > 0) {
-      const less: Counts = current.slice();
+    while ((current[own] ?? 0) > 0) {
+      const less = current.slice();
       less[own] = (less[own] ?? 0) - 1;
-      const smaller = within(less);
+      const smaller = reduce(less);
       if (!smaller) break;
       current = smaller;
     }
