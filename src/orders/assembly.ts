@@ -12,7 +12,7 @@ import { decideOrder } from './decision.ts';
 import { type EvidenceBook, type EvidenceItem, gatherFacts, type OrderFacts } from './facts.ts';
 import { messageOfDecision, messageOfEnd } from './messages.ts';
 import { decidingParty, type OpenOrder, type OrderDecision } from './model.ts';
-import { notificationQueue } from './notification.ts';
+import { notifyLater, notifyNow } from './notification.ts';
 import { deleteParties, type Outcome, writeOutcome } from './outcome.ts';
 import type { PersonIds } from './person-ids.ts';
 import { insertEvidence, loadOrder } from './store.ts';
@@ -47,7 +47,7 @@ export const assemblyPoints = [
 export type AssemblyDeps = {
   db: Pool;
   jobs: Pick<Jobs, 'enqueue'>;
-  partners: Pick<Partners, 'powers' | 'people' | 'registry'>;
+  partners: Pick<Partners, 'powers' | 'people' | 'registry' | 'notify'>;
   clock: () => Date;
   idOf: PersonIds;
   keys: SigningKeys;
@@ -73,8 +73,8 @@ const attemptSeconds = 120;
 const longestWaitSeconds = (attempts: number): number => (attempts < 20 ? 15 : 120);
 
 /**
- * Assembles one order: asks the partners, decides, and commits decision, people, timeline, message and
- * follow-up jobs in one transaction. It can be cut off at any point and run again, by anyone, at the same time:
+ * Assembles one order: asks the partners, decides, commits decision, people, timeline, message and follow-up
+ * jobs in one transaction, and tells the participants. It can be cut off at any point and run again, by anyone, at the same time:
  * answers are found as evidence, and only the first outcome of an open order is written.
  */
 export const assemble = async (
@@ -88,7 +88,9 @@ export const assemble = async (
   const loaded = await loadOrder(deps.db, orderKey, now, attemptSeconds);
   if (!loaded) throw new GiveUp(`there is no order ${orderKey}`);
   const { order, settlements } = loaded;
-  if (order.status === 'completed' || order.status === 'failed' || order.attempts > attempt) return;
+  // A job that was cut off after its commit may owe notifications still.
+  if (order.status === 'completed') return notifyLater(deps, { orderKey, requestId });
+  if (order.status === 'failed' || order.attempts > attempt) return;
 
   const facts = await gatherFacts(
     { partners: deps.partners, book: bookOf(deps, order, loaded.evidence), reached },
@@ -100,7 +102,7 @@ export const assemble = async (
   await reached('decided');
   if (decision.verdict === 'undetermined' && at < order.decideBy)
     return waitForMore(deps, { order, decision, at, requestId });
-  await settle(deps, { order, decision, facts, at, requestId, reached });
+  await settle(deps, { order, decision, facts, at, requestId, signal, reached });
 };
 
 const bookOf = ({ db }: AssemblyDeps, order: OpenOrder, evidence: readonly EvidenceItem[]): EvidenceBook => {
@@ -159,8 +161,13 @@ const settle = async (
     facts,
     at,
     requestId,
+    signal,
     reached,
-  }: Decided & { facts: OrderFacts; reached: (point: string) => void | Promise<void> },
+  }: Decided & {
+    facts: OrderFacts;
+    signal: AbortSignal;
+    reached: (point: string) => void | Promise<void>;
+  },
 ): Promise<void> => {
   const { orderKey, areaId } = order;
   const certificates = await certify(deps, order, decision, facts);
@@ -193,14 +200,18 @@ const settle = async (
       orderKey,
       callbackUrl: order.request.callbackUrl ?? null,
     });
-    if (completed && order.terms.notifyParticipants)
-      await deps.jobs.enqueue(tx, notificationQueue, { orderKey, requestId });
     await reached('outcome-written');
     return true;
   });
   await reached('committed');
-  if (written)
-    deps.log.info({ orderKey, requestId, verdict: decision.verdict, failureReason }, 'order decided');
+  if (!written) return;
+  deps.log.info({ orderKey, requestId, verdict: decision.verdict, failureReason }, 'order decided');
+  // Still in this job, which stays the durable record of what is owed: a job of its own for each order cost a
+  // sixth of the database's time. Who can't be told now is told by the notification queue, with its long pauses.
+  if (!completed || !order.terms.notifyParticipants) return;
+  const people = decision.parties.flatMap(({ participants }) => participants);
+  const all = await notifyNow(deps, { orderKey, areaId, people }, { requestId, signal });
+  if (!all) await notifyLater(deps, { orderKey, requestId });
 };
 
 const outcomeOf = (order: OpenOrder, decision: OrderDecision, at: Date): Outcome => ({

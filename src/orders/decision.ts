@@ -29,7 +29,8 @@ type DecisionFacts = {
  * Decides an order from facts alone: no I/O, no clock. Every party must have quorum.
  * A party without quorum decides the order even where another is still open: waiting could change nothing.
  */
-export const decideOrder = (order: DecisionFacts): OrderDecision => {
+export const decideOrder = (facts: DecisionFacts): OrderDecision => {
+  const order = { ...facts, idOf: remembering(facts.idOf) };
   const parties = order.facts.parties.map((party) => decideParty(order, party));
   const failed = parties.find((party) => party.verdict === 'no_quorum');
   if (failed) return { verdict: 'no_quorum', failureReason: failed.failureReason, parties, wait: null };
@@ -37,6 +38,16 @@ export const decideOrder = (order: DecisionFacts): OrderDecision => {
   if (open)
     return { verdict: 'undetermined', failureReason: null, parties, wait: waitOf(order.facts, parties) };
   return { verdict: 'quorum', failureReason: null, parties, wait: null };
+};
+
+/** A person is named many times in one decision, and each id is a keyed hash. */
+const remembering = (idOf: PersonIds): PersonIds => {
+  const known = new Map<string, string>();
+  return (document) => {
+    const id = known.get(document) ?? idOf(document);
+    known.set(document, id);
+    return id;
+  };
 };
 
 /**

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { Pool } from 'pg';
 import type { Partners, PersonContact } from '../partners/partners.ts';
-import type { JobContext, Queue } from '../platform/jobs.ts';
+import type { JobContext, Jobs, Queue } from '../platform/jobs.ts';
 import type { Log } from '../platform/log.ts';
-import { prepared } from '../platform/postgres.ts';
+import { prepared, transaction } from '../platform/postgres.ts';
+import type { Participant } from './model.ts';
 import { insertEvidence } from './store.ts';
 
 /** Tells the participants of an order with quorum that they may sign. */
@@ -37,13 +38,16 @@ type Row = {
   email: string | null;
   telefone: string | null;
   a_notificar: boolean;
+  /** Whether the area wants its participants notified at all. */
+  avisa: boolean;
 };
 
 // A person of two parties is notified once, where any of them lets the person sign.
 const participantsSql = prepared(
   'notification.participants',
   `SELECT DISTINCT ON (p.pessoa_id) e.area_id, p.pessoa_id, p.documento, p.nome, p.email, p.telefone,
-       p.habilitado AND p.notificado_em IS NULL AS a_notificar
+       p.habilitado AND p.notificado_em IS NULL AS a_notificar,
+       (e.parametros->>'notifyParticipants')::boolean AS avisa
      FROM participantes p JOIN envelopes e USING (envelope_id)
      WHERE p.envelope_id = $1 AND e.status_envelope = 'concluido'
      ORDER BY p.pessoa_id, p.habilitado DESC, p.parte`,
@@ -57,63 +61,107 @@ const notifiedSql = prepared(
    WHERE envelope_id = $1 AND pessoa_id = ANY ($2) AND notificado_em IS NULL`,
 );
 
+type Call = { requestId: string; signal: AbortSignal };
+
+/** Whom to tell, where it was just decided: the names and contacts that were stored with the decision. */
+export type DecidedOrder = { orderKey: string; areaId: string; people: readonly Participant[] };
+
 /**
- * Notifies each enabled participant once. The partner sends once for each idempotency key, so a job that is
- * cut off between sending and noting it may ask again. Contacts that the decision did not wait for are asked
- * for here; without them the job fails and comes back, the order is not touched. A person who
- * can't be told does not keep the others from it; the job fails after them, and comes back for that one.
+ * Notifies each enabled participant once, right after the decision. The partner sends once for each idempotency
+ * key, so a job that is cut off between sending and noting it may ask again. Answers whether everyone was told:
+ * false where a contact is not known yet or the partner gave no answer.
+ */
+export const notifyNow = async (
+  deps: NotificationDeps,
+  { orderKey, areaId, people }: DecidedOrder,
+  call: Call,
+): Promise<boolean> => {
+  // A person of two parties is told once, where any of them lets the person sign.
+  const byId = new Map(people.filter(({ enabled }) => enabled).map((person) => [person.id, person]));
+  const recipients = [...byId.values()].map((person) => ({
+    id: person.id,
+    document: person.document,
+    name: person.name ?? person.id,
+    email: person.email,
+    phone: person.phone,
+  }));
+  const known = recipients.filter(isReachable);
+  const { refused } = await tell(deps, { orderKey, areaId }, known, call);
+  return refused === undefined && known.length === recipients.length;
+};
+
+/** Leaves to the notification queue who was not told yet; does nothing where everyone was. */
+export const notifyLater = async (
+  { db, jobs }: Pick<NotificationDeps, 'db'> & { jobs: Pick<Jobs, 'enqueue'> },
+  job: { orderKey: string; requestId: string },
+): Promise<void> => {
+  const { rows } = await db.query<Row>(participantsSql([job.orderKey]));
+  if (!rows.some(({ a_notificar, avisa }) => a_notificar && avisa)) return;
+  await transaction(db, (tx) => jobs.enqueue(tx, notificationQueue, job));
+};
+
+/**
+ * Tells those who were not told with the decision. Contacts that it did not wait for are asked for here;
+ * without them the job fails and comes back, the order is not touched. A person who can't be told does not keep
+ * the others from it; the job fails after them, and comes back for that one.
  */
 export const notifyParticipants = async (
   deps: NotificationDeps,
   { orderKey, requestId }: { orderKey: string; requestId: string },
   { signal }: Pick<JobContext, 'signal'>,
 ): Promise<void> => {
-  const reached = deps.reached ?? (() => {});
-  await reached('notification-started');
+  await deps.reached?.('notification-started');
   const call = { requestId, signal };
   const { rows } = await deps.db.query<Row>(participantsSql([orderKey]));
   const pending = rows.filter(({ a_notificar }) => a_notificar);
-  if (pending.length === 0) return;
+  const areaId = pending[0]?.area_id;
+  if (areaId === undefined) return;
   const contacts = await contactsOf(deps, orderKey, rows, call);
-  const told = await Promise.allSettled(
-    pending.map((row) => notify(deps, orderKey, row, contacts.get(row.documento), call)),
-  );
-  await reached('notification-sent');
-  const noted = told.flatMap((outcome) =>
-    outcome.status === 'fulfilled' && outcome.value ? [outcome.value] : [],
-  );
-  if (noted.length > 0) await deps.db.query(notifiedSql([orderKey, noted, deps.clock()]));
-  await reached('notification-noted');
-  const failed = told.find((outcome) => outcome.status === 'rejected');
-  if (failed) throw failed.reason;
+  const recipients = pending.map((row) => recipientOf(row, contacts.get(row.documento)));
+  for (const { id } of recipients.filter((recipient) => !isReachable(recipient)))
+    deps.log.warn({ orderKey, person: id }, 'participant has no contact and was not notified');
+  const { refused } = await tell(deps, { orderKey, areaId }, recipients.filter(isReachable), call);
+  if (refused) throw refused.reason;
 };
 
-/** Tells one person; answers its id, or null where the person has no contact. */
-const notify = async (
-  { partners, log }: NotificationDeps,
-  orderKey: string,
-  row: Row,
-  contact: PersonContact | undefined,
-  call: { requestId: string; signal: AbortSignal },
-): Promise<string | null> => {
-  const recipient = recipientOf(row, contact);
-  if (recipient.email === null && recipient.phone === null) {
-    log.warn({ orderKey, person: row.pessoa_id }, 'participant has no contact and was not notified');
-    return null;
-  }
-  const idempotencyKey = `${orderKey}:${row.pessoa_id}`;
-  await partners.notify(
-    { idempotencyKey, orderKey, areaId: row.area_id, template: 'signature_requested', recipient },
-    call,
+type Recipient = PersonContact & { id: string };
+
+const isReachable = ({ email, phone }: Recipient): boolean => email !== null || phone !== null;
+
+/** Tells people at once and notes together who was told; answers the first failure. */
+const tell = async (
+  { db, partners, clock, reached }: NotificationDeps,
+  { orderKey, areaId }: { orderKey: string; areaId: string },
+  recipients: readonly Recipient[],
+  call: Call,
+): Promise<{ refused: PromiseRejectedResult | undefined }> => {
+  const told = await Promise.allSettled(
+    recipients.map(({ id, ...recipient }) =>
+      partners.notify(
+        {
+          idempotencyKey: `${orderKey}:${id}`,
+          orderKey,
+          areaId,
+          template: 'signature_requested',
+          recipient,
+        },
+        call,
+      ),
+    ),
   );
-  return row.pessoa_id;
+  await reached?.('notification-sent');
+  const noted = recipients.filter((_, index) => told[index]?.status === 'fulfilled').map(({ id }) => id);
+  if (noted.length > 0) await db.query(notifiedSql([orderKey, noted, clock()]));
+  await reached?.('notification-noted');
+  return { refused: told.find((outcome) => outcome.status === 'rejected') };
 };
 
 /**
  * The same for the same order whether the contact was stored or just asked for: a repeated call must have the
  * same body, or the partner refuses its key.
  */
-const recipientOf = (row: Row, contact: PersonContact | undefined): PersonContact => ({
+const recipientOf = (row: Row, contact: PersonContact | undefined): Recipient => ({
+  id: row.pessoa_id,
   document: row.documento,
   name: row.nome ?? contact?.name ?? row.pessoa_id,
   email: row.email ?? contact?.email ?? null,
