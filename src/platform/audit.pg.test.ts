@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type TestDatabase, testDatabase } from '../../test/services/postgres.ts';
+import { transactionsOver } from '../../test/services/visibility.ts';
 import { type AuditVerdict, recordAudit, sealAudit, verifyAudit } from './audit.ts';
 import { loadSigningKeys, publicJwks, type SigningKeys } from './signing-keys.ts';
 import { openStore } from './store/open-store.ts';
@@ -36,8 +37,14 @@ const append = async (count: number, by = 'maria'): Promise<void> => {
     });
 };
 
-const seal = (): Promise<number> =>
+const sealNow = (): Promise<number> =>
   sealAudit({ db: database.pool, keys, store: store.store, clock: () => new Date() });
+
+/** A seal takes what no open transaction is older than: also none of the tests beside this one. */
+const seal = async (): Promise<number> => {
+  await transactionsOver(database.pool);
+  return sealNow();
+};
 
 const verify = (): Promise<AuditVerdict> =>
   verifyAudit({ db: database.pool, store: store.store, jwks: publicJwks(keys) });
@@ -104,6 +111,7 @@ describe('the audit trail', () => {
 
   it('is published by the next run where one was killed before it', async () => {
     await append(3);
+    await transactionsOver(database.pool);
     const broken = { ...store.store, put: async () => Promise.reject(new Error('killed')) };
     await expect(
       sealAudit({ db: database.pool, keys, store: broken, clock: () => new Date() }),
@@ -126,7 +134,7 @@ describe('acts that are under way while the trail is sealed', () => {
       `INSERT INTO trilha_auditoria (quando, quem, acao, recurso) VALUES (now(), 'slow', 'order.create', 'ord_slow')`,
     );
     await append(3);
-    expect(await seal()).toBe(0);
+    expect(await sealNow()).toBe(0);
     await slow.query('COMMIT');
     await slow.end();
     expect(await seal()).toBe(4);
@@ -136,7 +144,7 @@ describe('acts that are under way while the trail is sealed', () => {
   it('leave no gap, with many writers and several sealers at once', async () => {
     let writing = true;
     const sealer = async (): Promise<void> => {
-      while (writing) await seal();
+      while (writing) await sealNow();
     };
     const writers = Promise.all(
       Array.from({ length: 4 }, (_, index) => append(40, `writer-${index}`)),
@@ -197,6 +205,7 @@ describe('it is noticed when', () => {
     const others = await loadSigningKeys({ path: join(home, 'others.json'), createIfAbsent: true });
     await tamper('DELETE FROM selos_auditoria WHERE lote = 3');
     await tamper(`UPDATE trilha_auditoria SET quem = 'joana' WHERE sequencia > 8`);
+    await transactionsOver(database.pool);
     await sealAudit({ db: database.pool, keys: others, store: store.store, clock: () => new Date() });
     const faults = await faultsOf();
     expect(faults).toHaveLength(1);

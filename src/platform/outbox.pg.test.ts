@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type TestDatabase, testDatabase } from '../../test/services/postgres.ts';
+import { transactionsOver } from '../../test/services/visibility.ts';
 import { isMessageCursor, postMessage, readMessages } from './outbox.ts';
 import { type Tx, transaction } from './postgres.ts';
 
@@ -32,8 +33,14 @@ const read = async (after?: string, areas: string[] | null = null, limit = 100) 
   return { ids: page.messages.map((message) => (message as { id: string }).id), next: page.next };
 };
 
+/** What is committed is shown once no older transaction is open: also none of the tests beside this one. */
+const readAll = async (...args: Parameters<typeof read>): ReturnType<typeof read> => {
+  await transactionsOver(database.pool);
+  return read(...args);
+};
+
 /** A transaction that a test opens, writes in and ends when it likes. */
-const openTransaction = async (): Promise<{ tx: Tx; commit: () => Promise<void> }> => {
+const openTransaction = async (): Promise<AsyncDisposable & { tx: Tx; commit: () => Promise<void> }> => {
   const client = new pg.Client({ connectionString: database.url });
   await client.connect();
   await client.query('BEGIN');
@@ -41,26 +48,26 @@ const openTransaction = async (): Promise<{ tx: Tx; commit: () => Promise<void> 
     tx: client as unknown as Tx,
     commit: async () => {
       await client.query('COMMIT');
-      await client.end();
     },
+    [Symbol.asyncDispose]: () => client.end(),
   };
 };
 
 describe('messages after a cursor', () => {
   it('come in order, once each, page by page', async () => {
     for (const id of ['m1', 'm2', 'm3', 'm4', 'm5']) await postAlone(id);
-    const first = await read(undefined, null, 2);
+    const first = await readAll(undefined, null, 2);
     const second = await read(first.next, null, 2);
     const third = await read(second.next, null, 2);
     expect([first.ids, second.ids, third.ids]).toEqual([['m1', 'm2'], ['m3', 'm4'], ['m5']]);
     expect(await read(third.next)).toEqual({ ids: [], next: third.next });
     await postAlone('m6');
-    expect((await read(third.next)).ids).toEqual(['m6']);
+    expect((await readAll(third.next)).ids).toEqual(['m6']);
   });
 
   it('miss none that was numbered first and committed last', async () => {
-    const early = await openTransaction();
-    const late = await openTransaction();
+    await using early = await openTransaction();
+    await using late = await openTransaction();
     await post(early.tx, 'numbered-first');
     await post(late.tx, 'numbered-second');
     await late.commit();
@@ -69,13 +76,13 @@ describe('messages after a cursor', () => {
     const before = await read();
     expect(before.ids).toEqual([]);
     await early.commit();
-    expect((await read(before.next)).ids).toEqual(['numbered-first', 'numbered-second']);
+    expect((await readAll(before.next)).ids).toEqual(['numbered-first', 'numbered-second']);
   });
 
   it('miss none where a later transaction took the lower number', async () => {
-    const older = await openTransaction();
+    await using older = await openTransaction();
     await older.tx.query('SELECT pg_current_xact_id()');
-    const younger = await openTransaction();
+    await using younger = await openTransaction();
     await post(younger.tx, 'lower-number');
     await younger.commit();
     await postAlone('between');
@@ -84,7 +91,7 @@ describe('messages after a cursor', () => {
     const before = await read();
     expect(before.ids).toEqual([]);
     await older.commit();
-    const all = await read(before.next);
+    const all = await readAll(before.next);
     expect(all.ids.toSorted()).toEqual(['between', 'higher-number', 'lower-number']);
     expect((await read(all.next)).ids).toEqual([]);
   });
@@ -96,7 +103,7 @@ describe('messages after a cursor', () => {
       for (const id of ids) await post(tx, id);
     });
     const seen: string[] = [];
-    let page = await read(undefined, null, 4);
+    let page = await readAll(undefined, null, 4);
     while (page.ids.length > 0) {
       seen.push(...page.ids);
       page = await read(page.next, null, 4);
@@ -113,14 +120,14 @@ describe('messages after a cursor', () => {
       }),
     ).rejects.toThrow('undo');
     await postAlone('after');
-    expect((await read()).ids).toEqual(['kept', 'after']);
+    expect((await readAll()).ids).toEqual(['kept', 'after']);
   });
 
   it('are those of the areas asked for', async () => {
     await postAlone('one', 'CRD01');
     await postAlone('two', 'CRD02');
     await postAlone('three', 'CAM01');
-    expect((await read(undefined, ['CRD01', 'CAM01'])).ids).toEqual(['one', 'three']);
+    expect((await readAll(undefined, ['CRD01', 'CAM01'])).ids).toEqual(['one', 'three']);
     expect((await read(undefined, [])).ids).toEqual([]);
   });
 
@@ -131,7 +138,7 @@ describe('messages after a cursor', () => {
     const reader = async (): Promise<void> => {
       for (;;) {
         const last = !writing;
-        const page = await read(cursor, null, 7);
+        const page = await (last ? readAll : read)(cursor, null, 7);
         seen.push(...page.ids);
         cursor = page.next;
         if (last && page.ids.length === 0) return;
