@@ -180,29 +180,30 @@ const settle = async (
       ? messageOfEnd({ id, order, reason: failureReason, at })
       : messageOfDecision({ id, orderKey, areaId, decision, failureReason, certificates, certificate, at });
 
-  const written = await transaction(deps.db, async (tx) => {
-    if (order.attempts > 0) await deleteParties(tx, orderKey);
-    const open = await writeOutcome(tx, {
-      ...outcomeOf(order, decision, at),
-      status: completed ? 'completed' : 'failed',
-      failureReason,
-      certificates,
-      event: {
-        type: 'decided',
-        detail: { verdict: decision.verdict, ...(failureReason ? { failureReason } : {}) },
-      },
-      message,
-      action: 'order.decide',
-    });
-    if (!open) return false;
-    await planDeliveries(deps, tx, {
-      messageId: id,
-      orderKey,
-      callbackUrl: order.request.callbackUrl ?? null,
-    });
-    await reached('outcome-written');
-    return true;
-  });
+  const outcome: Outcome = {
+    ...outcomeOf(order, decision, at),
+    status: completed ? 'completed' : 'failed',
+    failureReason,
+    certificates,
+    event: {
+      type: 'decided',
+      detail: { verdict: decision.verdict, ...(failureReason ? { failureReason } : {}) },
+    },
+    message,
+    action: 'order.decide',
+  };
+  const callbackUrl = order.request.callbackUrl ?? null;
+  const follows = order.attempts > 0 || callbackUrl !== null || deps.sqsUrl !== undefined;
+  const written = follows
+    ? await transaction(deps.db, async (tx) => {
+        if (order.attempts > 0) await deleteParties(tx, orderKey);
+        if (!(await writeOutcome(tx, outcome))) return false;
+        await planDeliveries(deps, tx, { messageId: id, orderKey, callbackUrl });
+        await reached('outcome-written');
+        return true;
+      })
+    : // One statement is a transaction of its own.
+      await writeOutcome(deps.db, outcome);
   await reached('committed');
   if (!written) return;
   deps.log.info({ orderKey, requestId, verdict: decision.verdict, failureReason }, 'order decided');

@@ -74,24 +74,17 @@ export const placeOrder = async (
     idempotencyKey === undefined
       ? undefined
       : { clientId: caller.principal.clientId, key: idempotencyKey, bodyHash };
-  if (key) {
-    // First without a transaction: a repetition must be answered also while partners are away.
-    const earlier = await answeredBefore(deps.db, key, deps.clock());
-    if (earlier) return earlier;
-  }
-  const accepted = await acceptOrder(deps, caller, body);
   try {
+    const accepted = await acceptOrder(deps, caller, body);
     return await transaction(deps.db, (tx) => storeOrder(deps, tx, caller, accepted, key));
   } catch (error) {
-    const answered =
-      error instanceof KeyAnswered && key && (await answeredBefore(deps.db, key, deps.clock()));
+    // Looked up only here, to spare every new order the question: a repetition fails on its key, or, while
+    // partners are away or the standards have changed, before it.
+    const answered = key && (await answeredBefore(deps.db, key, deps.clock()));
     if (answered) return answered;
     throw error;
   }
 };
-
-/** A twin of the request was answered while this one was on its way; undoes the transaction. */
-class KeyAnswered extends Error {}
 
 const storeOrder = async (
   deps: OrdersDeps,
@@ -101,14 +94,6 @@ const storeOrder = async (
   key: KeyOfBody | undefined,
 ): Promise<PlacedOrder> => {
   const now = deps.clock();
-  if (key) {
-    const taken = await takeIdempotencyKey(tx, key.clientId, key.key, now);
-    if (taken.state === 'running')
-      throw new Problem('request-in-progress', 'A request with this Idempotency-Key is still running.', {
-        headers: { 'retry-after': '1' },
-      });
-    if (taken.state === 'answered') return replay(taken, key.bodyHash);
-  }
   const orderKey = newId('ord', now);
   const decideBy = new Date(now.getTime() + limitSeconds * 1_000);
   const answer = {
@@ -129,7 +114,10 @@ const storeOrder = async (
       ? { ...key, ...answer, expiresAt: new Date(now.getTime() + idempotencyHours * 3_600_000) }
       : null,
   });
-  if (!stored) throw new KeyAnswered();
+  if (!stored)
+    throw new Problem('request-in-progress', 'A request with this Idempotency-Key is still running.', {
+      headers: { 'retry-after': '1' },
+    });
   await deps.jobs.enqueue(tx, assemblyQueue, { orderKey, requestId, attempt: 0 });
   return { ...answer, replayed: false };
 };

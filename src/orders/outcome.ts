@@ -1,4 +1,4 @@
-import { prepared, type Tx } from '../platform/postgres.ts';
+import { type Db, prepared, type Tx } from '../platform/postgres.ts';
 import {
   type FailureReason,
   type OrderDecision,
@@ -29,12 +29,12 @@ export type Outcome = {
  * while the order is still open. Answers whether it was: a twin of the job, or a cancellation, may have
  * come first, and then nothing at all is written.
  */
-export const writeOutcome = async (tx: Tx, outcome: Outcome): Promise<boolean> => {
+export const writeOutcome = async (db: Db, outcome: Outcome): Promise<boolean> => {
   const { parties } = outcome;
   const people = parties.flatMap(({ party, participants }) =>
     participants.map((person) => ({ ...person, party: party.index })),
   );
-  const { rows } = await tx.query(
+  const { rows } = await db.query(
     outcomeSql([
       outcome.orderKey,
       toStatusEnvelope(outcome.status),

@@ -44,7 +44,8 @@ const insertOrderSql = prepared(
        VALUES ($14, $15, 'order.create', $1, $2, $16)
      )
      INSERT INTO chaves_idempotencia (cliente_id, chave, hash_corpo, status_http, local_http, resposta, expira_em)
-     SELECT $17, $18, $19, $20, $21, $22, $23 WHERE $18::text IS NOT NULL
+     SELECT $17, $18, $19, $20, $21, $22, $23
+     WHERE $18::text IS NOT NULL AND pg_try_advisory_xact_lock(hashtextextended($17 || ' ' || $18, 8080))
      -- An expired answer stays until the next retention run, and makes room for the new one here.
      ON CONFLICT (cliente_id, chave) DO UPDATE
        SET hash_corpo = excluded.hash_corpo, status_http = excluded.status_http,
@@ -54,7 +55,9 @@ const insertOrderSql = prepared(
 
 /**
  * The draft with its event, its audit row and its idempotent answer, in one statement: one round trip.
- * false: another transaction answered the key since it was looked at. Then this one must be rolled back.
+ * false: the key is taken, by an answer or by a transaction that is still running. Then this one must be
+ * rolled back. An advisory lock stands for "still running", because a row that another transaction has not
+ * committed can be waited for, but not seen.
  */
 export const insertOrder = async (tx: Tx, order: NewOrder): Promise<boolean> => {
   const { request, answer } = order;
@@ -108,12 +111,7 @@ const idempotencyKeySql = prepared(
      LEFT JOIN chaves_idempotencia k ON k.cliente_id = $1 AND k.chave = $2 AND k.expira_em > $3`,
 );
 
-/**
- * Takes an idempotency key for the transaction, or says who has it: an advisory lock stands for "still
- * running", because a row that another transaction has not committed can be waited for, but not seen.
- * Lock and row are not of one instant: a key that is told to be free may just have been answered, and
- * `insertOrder` finds that out.
- */
+/** Says who has an idempotency key; where nobody has, takes it for the transaction. */
 export const takeIdempotencyKey = async (
   tx: Db,
   clientId: string,

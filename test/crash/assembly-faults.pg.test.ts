@@ -9,6 +9,9 @@ import { expectSettledOnce } from './invariants.ts';
 // A crash as a fault inside the process: the job stops at a named point and is run again, as often as chance
 // says, sometimes beside a twin. The real kills are in worker-kills.pg.test.ts.
 
+/** Public, and nobody: with a callback the outcome has follow-up jobs, and a transaction of several statements. */
+const callbackUrl = 'https://example.com/hook';
+
 class Crash extends Error {}
 
 const points = [...assemblyPoints, ...notificationPoints];
@@ -44,12 +47,13 @@ describe('an order whose job is cut off anywhere', () => {
       which: fc.nat(decidable.length - 1),
       crashes: fc.array(fc.constantFrom(...points), { maxLength: 4 }),
       twins: fc.boolean(),
+      callback: fc.boolean(),
     });
     await fc.assert(
-      fc.asyncProperty(scenario, async ({ which, crashes, twins }) => {
+      fc.asyncProperty(scenario, async ({ which, crashes, twins, callback }) => {
         const chosen = decidable[which];
         if (!chosen) throw new Error('no such case');
-        const { orderKey } = await desk.place(chosen.request);
+        const { orderKey } = await desk.place(callback ? { ...chosen.request, callbackUrl } : chosen.request);
         const { verdict, failureReason = null } = chosen.ends;
         expected.set(orderKey, { verdict, failureReason });
         const { db, jobs, partners, clock, log, keys, orders } = desk.parts;

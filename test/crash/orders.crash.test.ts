@@ -24,7 +24,9 @@ const placeMany = async (desk: Desk, count: number, expected: Ends): Promise<voi
   for (let index = 0; index < count; index++) {
     const chosen = decidable[index % decidable.length];
     if (!chosen) throw new Error('no case');
-    const { orderKey } = await desk.place(chosen.request);
+    // With a callback the outcome has follow-up jobs, and a transaction of several statements.
+    const change = index % 3 === 0 ? { callbackUrl: 'https://example.com/hook' } : {};
+    const { orderKey } = await desk.place({ ...chosen.request, ...change });
     const { verdict, failureReason = null } = chosen.ends;
     expected.set(orderKey, { verdict, failureReason });
   }
