@@ -10,7 +10,7 @@ import {
   SignJWT,
   UnsecuredJWT,
 } from 'jose';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { mayUseArea, openAuthentication, requireScope } from './auth.ts';
 import { Problem } from './problem.ts';
 
@@ -117,6 +117,20 @@ describe('a bearer token', () => {
       type: 'unauthenticated',
       headers: { 'www-authenticate': 'Bearer realm="lastro", error="invalid_token"' },
     });
+  });
+
+  it('that was good is refused once it has expired, and with any other signature', async () => {
+    const token = await sign(claims, { expires: '20s' });
+    await authenticate(`Bearer ${token}`);
+    const [header, payload, signature = ''] = token.split('.');
+    const other = `${signature.startsWith('A') ? 'B' : 'A'}${signature.slice(1)}`;
+    await refusal(`Bearer ${header}.${payload}.${other}`);
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 30_000 });
+    try {
+      expect(await refusal(`Bearer ${token}`)).toMatchObject({ type: 'unauthenticated' });
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('that is not signed at all is refused', async () => {
