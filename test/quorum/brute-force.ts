@@ -30,10 +30,16 @@ export const decideByBruteForce = (input: QuorumInput): QuorumOutput => {
   const permitting = applying.filter((rule) => rule.effect !== 'forbid');
   const candidates = permitting
     .filter((rule) => rule.coverage === 'complete')
-    .flatMap((rule) => (rule.alternatives ?? []).map((alternative) => ({ rule, alternative })));
+    .flatMap((rule) =>
+      (rule.alternatives ?? []).map((alternative) => ({
+        rule,
+        alternative,
+        needs: needsOf(input, alternative, at),
+      })),
+    );
 
   const satisfies = (set: string[]): boolean =>
-    candidates.some(({ alternative }) => isSatisfied(input, alternative, set, at));
+    candidates.some(({ alternative, needs }) => isSatisfied(input, alternative, needs, set));
   const memo = new Map<string, boolean>();
   /** Whether some satisfying set is inside the set. */
   const suffices = (set: string[]): boolean => {
@@ -95,8 +101,8 @@ export const decideByBruteForce = (input: QuorumInput): QuorumOutput => {
       },
     }),
     people: judged.map(({ id, status, reasons: why }) => ({ id, status, reasons: why })),
-    alternatives: candidates.map(({ rule, alternative }) => describe(input, rule, alternative, eligible, at)),
-    nearest: quorum ? [] : nearest(eligible, judged, candidates, input, at, suffices),
+    alternatives: candidates.map((candidate) => describe(input, candidate, eligible)),
+    nearest: quorum ? [] : nearest(eligible, judged, candidates, input, suffices),
     stableUntil: nextDate(input, at),
     inputHash: `sha256:${createHash('sha256').update(canonical(input)).digest('hex')}`,
     inexact: [],
@@ -179,6 +185,8 @@ const membersOf = (input: QuorumInput, group: string, at: number): string[] => {
   return [...new Set(members.filter((member) => inSpan(member, at)).map(({ person }) => person))];
 };
 
+type Candidate = { rule: Rule; alternative: Alternative; needs: Need[] };
+
 type Need = { group: string; members: string[]; need: number; min: number | 'all' | 'majority' };
 
 const needsOf = (input: QuorumInput, alternative: Alternative, at: number): Need[] =>
@@ -220,13 +228,13 @@ const requirementsMet = (
 const isSatisfied = (
   input: QuorumInput,
   alternative: Alternative,
+  needs: readonly Need[],
   set: readonly string[],
-  at: number,
 ): boolean => {
   if (!isInside(alternative.mandatory ?? [], set)) return false;
   if ((alternative.notTogether ?? []).some((pair) => isInside(pair, set))) return false;
   if (alternative.excludesRequester && set.includes(input.requester ?? '')) return false;
-  return requirementsMet(needsOf(input, alternative, at), alternative, set);
+  return requirementsMet(needs, alternative, set);
 };
 
 const tolerated = (eligible: string[], suffices: (set: string[]) => boolean): number => {
@@ -241,17 +249,14 @@ const tolerated = (eligible: string[], suffices: (set: string[]) => boolean): nu
 
 const describe = (
   input: QuorumInput,
-  rule: Rule,
-  alternative: Alternative,
+  { rule, alternative, needs }: Candidate,
   eligible: string[],
-  at: number,
 ): AlternativeResult => {
-  const satisfiedBy = (candidate: Alternative): boolean =>
-    subsets(eligible).some((set) => isSatisfied(input, candidate, set, at));
+  const satisfiedBy = (one: Alternative): boolean =>
+    subsets(eligible).some((set) => isSatisfied(input, one, needs, set));
   const satisfied = satisfiedBy(alternative);
   const excluded = alternative.excludesRequester ? input.requester : undefined;
   const available = eligible.filter((id) => id !== excluded);
-  const needs = needsOf(input, alternative, at);
   const missing = needs
     .map(({ group, members, need }) => ({
       group,
@@ -290,9 +295,8 @@ const repairsFor = (id: string, reasons: readonly PersonReason[]): Repair[] =>
 const nearest = (
   eligible: string[],
   judged: { id: string; status: PersonStatus; reasons: PersonReason[] }[],
-  candidates: { alternative: Alternative }[],
+  candidates: Candidate[],
   input: QuorumInput,
-  at: number,
   suffices: (set: string[]) => boolean,
 ): QuorumOutput['nearest'] => {
   const others = judged.filter(({ status }) => status !== 'eligible').map(({ id }) => id);
@@ -305,7 +309,7 @@ const nearest = (
         repairsFor(id, judged.find((one) => one.id === id)?.reasons ?? []),
       );
       const sets = subsets([...eligible, ...people]).filter((set) =>
-        candidates.some(({ alternative }) => isSatisfied(input, alternative, set, at)),
+        candidates.some(({ alternative, needs }) => isSatisfied(input, alternative, needs, set)),
       );
       const [coalition = []] = inclusionMinimal(sets).map(sorted).sort(bySizeThenIds);
       return { people, repairs, coalition };

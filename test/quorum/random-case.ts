@@ -30,7 +30,7 @@ export const randomCase = (random: Random, mostPeople = 8): QuorumInput => {
     ['p1', 'p10', 'p2', 'Z', 'é', 'a', 'p9', '\u{1F600}', '\uFFFD', 'b', 'c', 'd'].slice(0, 12),
   );
   const people = ids
-    .slice(0, 1 + Math.max(random.below(mostPeople), random.below(mostPeople)))
+    .slice(0, Math.min(mostPeople, 2 + random.below(mostPeople)))
     .map((id) => randomPerson(random, id));
   const names = people.map(({ id }) => id);
   const groups = ['A', 'B', 'C', 'D']
