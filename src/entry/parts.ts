@@ -21,6 +21,7 @@ import { loadSigningKeys, type SigningKeys, signingKeysFile } from '../platform/
 import { openStore } from '../platform/store/open-store.ts';
 import type { OpenedStore } from '../platform/store/store.ts';
 import { startTelemetry } from '../platform/telemetry.ts';
+import { callbackProblem } from '../platform/webhooks.ts';
 
 /** What a process starts with: the settings, and the database that they name or that was started for it. */
 export type ProcessDeps = { config: Config; databaseUrl: string };
@@ -113,6 +114,7 @@ export const openParts = async (
         clock,
         idOf: personIds(await personIdKey(config)),
         sqsUrl: config.MESSAGES_SQS_URL,
+        callbackProblem: (url) => callbackProblem(url, config.WEBHOOK_ALLOW_PRIVATE),
       },
       clock,
       onPartnerState: (listener) => listeners.push(listener),

@@ -29,9 +29,6 @@ export type HousekeepingDeps = {
 /** Rows that one statement takes: a long table is cleaned over many short transactions. */
 const batch = 1_000;
 
-/** A draft is abandoned when it is this old and was never assembled: its job died and nobody redrove it. */
-const abandonedDraftDays = 30;
-
 /** Time limits, abandoned drafts, and the seal of the audit trail. */
 export const keepHouse = async (
   deps: HousekeepingDeps,
@@ -80,13 +77,15 @@ const decideOverdue = ({ db, jobs }: HousekeepingDeps, now: Date): Promise<numbe
     return rows.length;
   });
 
+/** A draft past the area's retention was never assembled: its job died and nobody redrove it. */
 const endAbandonedDrafts = ({ db, jobs, clock, sqsUrl }: HousekeepingDeps, now: Date): Promise<number> =>
   transaction(db, async (tx: Tx) => {
     const { rows } = await tx.query<{ envelope_id: string; area_id: string }>(
       `SELECT envelope_id, area_id FROM envelopes
-       WHERE status_envelope = 'rascunho' AND prazo_decisao <= $1 AND data_criacao < $2
-       ORDER BY prazo_decisao LIMIT $3 FOR UPDATE SKIP LOCKED`,
-      [now, new Date(now.getTime() - abandonedDraftDays * 86_400_000), batch],
+       WHERE status_envelope = 'rascunho' AND prazo_decisao <= $1
+         AND data_criacao < $1::timestamptz - make_interval(days => (parametros->>'draftRetentionDays')::int)
+       ORDER BY prazo_decisao LIMIT $2 FOR UPDATE SKIP LOCKED`,
+      [now, batch],
     );
     for (const { envelope_id: orderKey, area_id: areaId } of rows)
       await endWithoutVerdict({ clock, jobs, sqsUrl }, tx, {

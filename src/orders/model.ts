@@ -37,7 +37,7 @@ export const partiesOf = (request: Pick<OrderRequest, 'requester' | 'guarantors'
 /** What an order keeps of the area's parameters: those in force when it was taken. */
 export type OrderTerms = Pick<
   AreaParameters,
-  'product' | 'evidenceMaxAgeSeconds' | 'evidenceRetentionDays' | 'notifyParticipants'
+  'product' | 'evidenceMaxAgeSeconds' | 'evidenceRetentionDays' | 'draftRetentionDays' | 'notifyParticipants'
 > & {
   consultsPowers: boolean;
   requiresRegistry: boolean;

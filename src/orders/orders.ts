@@ -208,6 +208,7 @@ const termsOf = (
   product: parameters.product,
   evidenceMaxAgeSeconds: parameters.evidenceMaxAgeSeconds,
   evidenceRetentionDays: parameters.evidenceRetentionDays,
+  draftRetentionDays: parameters.draftRetentionDays,
   notifyParticipants: parameters.notifyParticipants,
   consultsPowers: parameters.powers.some(
     ({ power, consultsPowers }) => power === request.power && consultsPowers,
