@@ -5,7 +5,7 @@ import { MASK_PEOPLE } from './bits.ts';
 import { decideByClasses } from './class-engine.ts';
 import type { QuorumInput, QuorumOutput, Verdict, VerdictReason } from './contract.ts';
 import type { Findings, Problem } from './findings.ts';
-import { decideByMasks } from './mask-engine.ts';
+import { decideByMasks, findCoalitionsByMasks } from './mask-engine.ts';
 import type { PersonFacts } from './people.ts';
 import { assessPeople, repairsOf } from './people.ts';
 import type { Prepared } from './prepare.ts';
@@ -44,14 +44,14 @@ export const decidePrepared = (prepared: Prepared, find = findByNumbers): Decisi
   const findings = find(problem);
   const isEligible = newEligibility(problem);
   const { ids, input } = prepared;
-  const idsOf = (ranks: readonly number[]): string[] => ranks.map((rank) => ids[rank] ?? '');
+  const named = (ranks: readonly number[]): string[] => idsOf(prepared, ranks);
   return {
     ...concludeVerdict(prepared, rules, findings),
-    coalitions: { ...findings.coalitions, minimal: findings.coalitions.minimal.map(idsOf) },
-    indispensable: idsOf(findings.indispensable),
+    coalitions: { ...findings.coalitions, minimal: findings.coalitions.minimal.map(named) },
+    indispensable: named(findings.indispensable),
     toleratedAbsences: findings.toleratedAbsences,
     ...(findings.signed && {
-      signed: { ...findings.signed, completions: findings.signed.completions.map(idsOf) },
+      signed: { ...findings.signed, completions: findings.signed.completions.map(named) },
     }),
     people: people.map(({ status, reasons }, index) => ({
       id: input.people[index]?.id ?? '',
@@ -63,12 +63,40 @@ export const decidePrepared = (prepared: Prepared, find = findByNumbers): Decisi
     ),
     nearest: findings.nearest.map((way) => ({
       repairs: way.people.flatMap((rank) => repairsFor(rank, ids, people)),
-      coalition: idsOf(way.coalition),
+      coalition: named(way.coalition),
     })),
     stableUntil: prepared.stableUntil,
     inexact: [...findings.inexact],
     engineVersion: ENGINE_VERSION,
   };
+};
+
+export type Summary = Pick<Decision, 'verdict' | 'reasons' | 'coalitions'>;
+
+/**
+ * The verdict and the coalitions of a prepared input, the same as in its decision, at a fraction of the work:
+ * for going through many cases.
+ */
+export const summarize = (prepared: Prepared): Summary => {
+  const rules = assessRules(prepared);
+  const problem = toProblem(prepared, assessPeople(prepared), rules);
+  const coalitions = problem.people <= MASK_PEOPLE ? findCoalitionsByMasks(problem) : undefined;
+  if (!coalitions || coalitions.total === 0) {
+    const { verdict, reasons, coalitions: found } = decidePrepared(prepared);
+    return { verdict, reasons, coalitions: found };
+  }
+  const sets: string[][] = [];
+  for (const ranks of coalitions.minimal) sets.push(idsOf(prepared, ranks));
+  return {
+    ...concludeVerdict(prepared, rules, { byEligible: 'yes', byEligibleAndUncertain: 'yes' }),
+    coalitions: { ...coalitions, minimal: sets },
+  };
+};
+
+const idsOf = ({ ids }: Prepared, ranks: readonly number[]): string[] => {
+  const named: string[] = [];
+  for (let i = 0; i < ranks.length; i++) named.push(ids[ranks[i] ?? 0] ?? '');
+  return named;
 };
 
 const UNSATISFIED = { satisfied: false, satisfiedButForPairs: false, filled: false };
@@ -110,7 +138,7 @@ const repairsFor = (
 const concludeVerdict = (
   prepared: Prepared,
   rules: RuleFacts,
-  findings: Findings,
+  findings: Pick<Findings, 'byEligible' | 'byEligibleAndUncertain'>,
 ): { verdict: Verdict; reasons: VerdictReason[] } => {
   const reasons: VerdictReason[] = [];
   const isUnavailable = (prepared.input.unavailable ?? []).length > 0;
@@ -130,7 +158,10 @@ const concludeVerdict = (
 };
 
 /** Why eligible people do not satisfy an alternative. */
-const openReasons = (rules: RuleFacts, findings: Findings): VerdictReason[] => {
+const openReasons = (
+  rules: RuleFacts,
+  findings: Pick<Findings, 'byEligible' | 'byEligibleAndUncertain'>,
+): VerdictReason[] => {
   // A search that hit its bound proves nothing: neither that they cannot, nor that others could.
   if (findings.byEligible === 'unknown') return ['too_complex'];
   const reasons: VerdictReason[] = [];

@@ -12,11 +12,9 @@ import { minimalSetsByTable } from './mask-table.ts';
  */
 export const decideByMasks = (problem: Problem): Findings | undefined => {
   const { people } = problem;
-  const alternatives = problem.alternatives.map((alternative) => toMasks(people, alternative));
-  const eligible = maskOf(people, problem.eligible);
-  const within = coalitionsWithin(alternatives, eligible, people);
-  if (!within) return undefined;
-
+  const listed = listByMasks(problem);
+  if (!listed) return undefined;
+  const { alternatives, eligible, within } = listed;
   const { coalitions } = within;
   const none = coalitions.length === 0;
   const hitting = none ? 0 : smallestHittingSet(coalitions, stepsFor(people));
@@ -26,24 +24,48 @@ export const decideByMasks = (problem: Problem): Findings | undefined => {
 
   let everywhere = none ? 0 : -1;
   for (const coalition of coalitions) everywhere &= coalition;
-  const listed = coalitions.length > problem.limit ? coalitions.slice(0, problem.limit) : coalitions;
   return {
     byEligible: none ? 'no' : 'yes',
     byEligibleAndUncertain: repaired.byUncertain ? 'yes' : 'no',
     alternatives: alternatives.map((alternative, index) =>
       examine(alternative, eligible, within.satisfied[index] ?? false),
     ),
-    coalitions: {
-      total: coalitions.length,
-      totalExact: true,
-      minimal: listed.map((coalition) => ranksOf(coalition, people)),
-    },
+    coalitions: showCoalitions(problem, coalitions),
     indispensable: ranksOf(everywhere, people),
     toleratedAbsences: none ? null : hitting - 1,
     signed: problem.signed && complete(coalitions, maskOf(people, problem.signed) & eligible, people),
     nearest: repaired.nearest,
     inexact: [],
   };
+};
+
+/** The verdict's part of the work alone, for who needs no more; undefined where masks are not the way. */
+export const findCoalitionsByMasks = (problem: Problem): Findings['coalitions'] | undefined => {
+  const listed = listByMasks(problem);
+  return listed && showCoalitions(problem, listed.within.coalitions);
+};
+
+type Listed = {
+  readonly alternatives: readonly MaskAlternative[];
+  readonly eligible: number;
+  readonly within: Within;
+};
+
+const listByMasks = ({ people, alternatives, eligible }: Problem): Listed | undefined => {
+  const masks = alternatives.map((alternative) => toMasks(people, alternative));
+  const pool = maskOf(people, eligible);
+  const within = coalitionsWithin(masks, pool, people);
+  return within && { alternatives: masks, eligible: pool, within };
+};
+
+const showCoalitions = (
+  { people, limit }: Problem,
+  coalitions: readonly number[],
+): Findings['coalitions'] => {
+  const minimal: number[][] = [];
+  const shown = Math.min(limit, coalitions.length);
+  for (let i = 0; i < shown; i++) minimal.push(ranksOf(coalitions[i] ?? 0, people));
+  return { total: coalitions.length, totalExact: true, minimal };
 };
 
 /** Subsets of this many people fit a table, so that no number of rules makes the engine give up. */
@@ -76,7 +98,10 @@ const coalitionsWithin = (
     if (people > TABLE_PEOPLE && keys.length > MOST_WAYS_TO_FILL) return undefined;
   }
   sortUnique(keys);
-  return { coalitions: alternatives.length === 1 ? keys.map(maskOfKey) : minimalMasks(keys, keys.length), satisfied };
+  return {
+    coalitions: alternatives.length === 1 ? keys.map(maskOfKey) : minimalMasks(keys, keys.length),
+    satisfied,
+  };
 };
 
 const examine = (alternative: MaskAlternative, eligible: number, satisfied: boolean): AlternativeFindings => {
