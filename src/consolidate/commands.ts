@@ -218,7 +218,7 @@ export const listCommand = (context: CliContext, options: QuarantineOptions): Pr
   inRoom(context, {}, async (room) => {
     const found = await listQuarantine(room, options.table, toFilter(options), options.limit);
     const line = ({ id, reason, faultAt, rawBytes, objectKey, position }: Quarantined): string =>
-      `${id}  ${reason.padEnd(13)}  byte ${faultAt} of ${rawBytes}  ${objectKey}#${position}`;
+      `${id}  ${reason.padEnd(13)}  ${rawBytes} bytes  ${objectKey}#${position} at byte ${faultAt}`;
     const text = options.json
       ? JSON.stringify(found)
       : found.map(line).join('\n') || '(the quarantine is empty)';

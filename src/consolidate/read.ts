@@ -68,7 +68,12 @@ export const openReaders = ({
   const env = cache === undefined ? process.env : { ...process.env, NODE_COMPILE_CACHE: cache };
   const workers = Array.from(
     { length: threads },
-    () => new Worker(new URL('./read-worker.ts', import.meta.url), { workerData, env }),
+    () =>
+      new Worker(new URL('./read-worker.ts', import.meta.url), {
+        workerData,
+        env,
+        resourceLimits: { maxYoungGenerationSizeMb: 4 },
+      }),
   );
   return {
     list: (signal) => (source.kind === 's3' ? listS3(source, signal) : listDirectory(workers, signal)),

@@ -12,7 +12,7 @@ import type { Domain } from './domain-models.ts';
 import { commitDomain, type PreparedDomain, prepareDomain } from './domains.ts';
 import { queueFeedback } from './feedback-queue.ts';
 import { inSession } from './quarantine.ts';
-import { findRun, leaseName, leaseTtlMs, pipeline, type Run } from './runs.ts';
+import { findRun, leaseName, leaseTtlMs, ledgerSource, pipeline, type Run } from './runs.ts';
 import { quarantineTable } from './tables.ts';
 
 export type RollbackDeps = {
@@ -117,9 +117,10 @@ const forget = async (tx: Tx, run: Run, fence: Fence): Promise<void> => {
     await tx.query(`DELETE FROM ${table} WHERE run_id = $1`, [run.runId]);
   }
   await tx.query(`UPDATE consolidate_runs SET state = 'rolled_back' WHERE run_id = $1`, [run.runId]);
+  // Whichever run marked the day last: it is not whole any more.
   const days = await tx.query<{ id: string }>(
-    `SELECT id FROM intervals WHERE pipeline = $1 AND run_id = $2 AND state = 'done'`,
-    [pipeline, run.runId],
+    `SELECT id FROM intervals WHERE pipeline = $1 AND source = $2 AND state = 'done' AND window_from <= $3 AND window_to > $3`,
+    [pipeline, ledgerSource(run), run.startedAt],
   );
   for (const { id } of days.rows) {
     await ledger.reopen(tx, { id, fence, to: 'hole', reason: `run ${run.runId} was rolled back` });

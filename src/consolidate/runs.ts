@@ -141,7 +141,9 @@ export const startRun = async (tx: Tx, run: NewRun): Promise<string> => {
   return day.id;
 };
 
-const ledgerSource = ({ table, source }: { table: string; source: string }): string => `${source} > ${table}`;
+/** What the ledger calls a run's work. */
+export const ledgerSource = ({ table, source }: { table: string; source: string }): string =>
+  `${source} > ${table}`;
 
 /**
  * Records that the run is done, in the transaction of its last commit. Earlier days that failed are done with
