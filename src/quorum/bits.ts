@@ -7,17 +7,17 @@ export const countBits = (mask: number): number => {
 
 /**
  * Sets are masks in which the smaller id has the higher bit, so that of two sets the one that comes first by
- * ids, element by element, is the larger number. One key therefore orders by weight and then by ids.
+ * ids, element by element, is the larger number. One key therefore orders by weight and then by ids; `span` is
+ * two to the number of people, which keeps the keys of few people small integers.
  */
-export const orderKey = (weight: number, mask: number): number => weight * KEY_SPAN + (KEY_SPAN - 1 - mask);
+export const orderKey = (span: number, weight: number, mask: number): number =>
+  weight * span + (span - 1 - mask);
 
 /** The mask that a key was made of: its low bits, which `&` takes from a number of any size. */
-export const maskOfKey = (key: number): number => KEY_SPAN - 1 - (key & (KEY_SPAN - 1));
+export const maskOfKey = (span: number, key: number): number => span - 1 - (key & (span - 1));
 
 /** Most people whose sets fit a mask: bit 30 and up would make it negative. */
 export const MASK_PEOPLE = 30;
-
-const KEY_SPAN = 2 ** MASK_PEOPLE;
 
 /** Sorts keys and drops repeats, in place; short lists, the usual case, without the cost of a library sort. */
 export const sortUnique = (keys: number[]): void => {
@@ -45,10 +45,10 @@ const insertionSort = (keys: number[]): void => {
 };
 
 /** The inclusion-minimal masks of sorted keys, at most `most`: no subset of a set ever comes after it. */
-export const minimalMasks = (keys: readonly number[], most: number): number[] => {
+export const minimalMasks = (span: number, keys: readonly number[], most: number): number[] => {
   const minimal: number[] = [];
   for (let i = 0; i < keys.length && minimal.length < most; i++) {
-    const mask = maskOfKey(keys[i] ?? 0);
+    const mask = maskOfKey(span, keys[i] ?? 0);
     if (!containsAny(mask, minimal)) minimal.push(mask);
   }
   return minimal;

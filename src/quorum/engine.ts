@@ -5,7 +5,7 @@ import { MASK_PEOPLE } from './bits.ts';
 import { decideByClasses } from './class-engine.ts';
 import type { QuorumInput, QuorumOutput, Verdict, VerdictReason } from './contract.ts';
 import type { Findings, Problem } from './findings.ts';
-import { decideByMasks, findCoalitionsByMasks } from './mask-engine.ts';
+import { decideByMasks, listCoalitions, namesOf } from './mask-engine.ts';
 import type { PersonFacts } from './people.ts';
 import { assessPeople, repairsOf } from './people.ts';
 import type { Prepared } from './prepare.ts';
@@ -80,16 +80,17 @@ export type Summary = Pick<Decision, 'verdict' | 'reasons' | 'coalitions'>;
 export const summarize = (prepared: Prepared): Summary => {
   const rules = assessRules(prepared);
   const problem = toProblem(prepared, assessPeople(prepared), rules);
-  const coalitions = problem.people <= MASK_PEOPLE ? findCoalitionsByMasks(problem) : undefined;
-  if (!coalitions || coalitions.total === 0) {
+  const coalitions = problem.people <= MASK_PEOPLE ? listCoalitions(problem) : undefined;
+  if (!coalitions || coalitions.length === 0) {
     const { verdict, reasons, coalitions: found } = decidePrepared(prepared);
     return { verdict, reasons, coalitions: found };
   }
-  const sets: string[][] = [];
-  for (const ranks of coalitions.minimal) sets.push(idsOf(prepared, ranks));
+  const minimal: string[][] = [];
+  const shown = Math.min(problem.limit, coalitions.length);
+  for (let i = 0; i < shown; i++) minimal.push(namesOf(coalitions[i] ?? 0, prepared.ids));
   return {
     ...concludeVerdict(prepared, rules, { byEligible: 'yes', byEligibleAndUncertain: 'yes' }),
-    coalitions: { ...coalitions, minimal: sets },
+    coalitions: { total: coalitions.length, totalExact: true, minimal },
   };
 };
 

@@ -4,6 +4,8 @@ import type { Alternative } from './rules.ts';
 
 /** An alternative over masks of people; see `orderKey` for which bit is whose. */
 export type MaskAlternative = {
+  /** Two to the number of people. */
+  readonly span: number;
   readonly slots: readonly Slot[];
   readonly distinct: boolean;
   /** The slots have no person in common, so that counting each on its own is exact. */
@@ -53,7 +55,7 @@ export const toMasks = (people: number, alternative: Alternative): MaskAlternati
   for (let i = 0; i < notTogether.length; i += 2) {
     pairs.push(bitOf(people, notTogether[i] ?? 0) | bitOf(people, notTogether[i + 1] ?? 0));
   }
-  return { slots, distinct, disjoint, mandatory: required, pairs, possible };
+  return { span: 2 ** people, slots, distinct, disjoint, mandatory: required, pairs, possible };
 };
 
 /** Whether the people of the mask fill every requirement, mandatory people and pairs aside. */
@@ -134,13 +136,13 @@ export const minimalSets = (
  * what is left of a transversal matroid once those are in. So the smallest unions are the minimal ones.
  */
 const distinctSets = (alternative: MaskAlternative, pool: number): number[] => {
-  const { slots, mandatory, disjoint } = alternative;
+  const { span, slots, mandatory, disjoint } = alternative;
   // Worked out before pairs thin out the sets: a larger one that they leave would still not be minimal.
   const size = mandatory === 0 || disjoint ? sizeByCounts(alternative) : smallestUnion(alternative, pool);
   const keys: number[] = [];
   fillDistinct(slots, pool, (used) => {
     const mask = used | mandatory;
-    if (countBits(mask) === size && isPairFree(alternative, mask)) keys.push(orderKey(size, mask));
+    if (countBits(mask) === size && isPairFree(alternative, mask)) keys.push(orderKey(span, size, mask));
   });
   return keys;
 };
@@ -184,7 +186,7 @@ const fillDistinct = (slots: readonly Slot[], pool: number, then: (used: number)
 
 /** A cumulative slot takes only what the ones before it left open; what came out too large is dropped. */
 const cumulativeSets = (alternative: MaskAlternative, pool: number): number[] => {
-  const { slots, mandatory } = alternative;
+  const { span, slots, mandatory } = alternative;
   const keys: number[] = [];
   const fill = (index: number, open: number, rest: number, used: number): void => {
     if (open <= 0) {
@@ -193,7 +195,7 @@ const cumulativeSets = (alternative: MaskAlternative, pool: number): number[] =>
         const stillOpen = next.need - countBits(next.mask & used);
         fill(index + 1, stillOpen, next.mask & pool & ~used, used);
       } else if (isPairFree(alternative, used) && hasNoSpare(alternative, used)) {
-        keys.push(orderKey(countBits(used), used));
+        keys.push(orderKey(span, countBits(used), used));
       }
       return;
     }

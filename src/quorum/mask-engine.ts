@@ -39,10 +39,19 @@ export const decideByMasks = (problem: Problem): Findings | undefined => {
   };
 };
 
-/** The verdict's part of the work alone, for who needs no more; undefined where masks are not the way. */
-export const findCoalitionsByMasks = (problem: Problem): Findings['coalitions'] | undefined => {
-  const listed = listByMasks(problem);
-  return listed && showCoalitions(problem, listed.within.coalitions);
+/** Every minimal coalition as a mask, for who needs no more; undefined where masks are not the way. */
+export const listCoalitions = (problem: Problem): readonly number[] | undefined =>
+  listByMasks(problem)?.within.coalitions;
+
+/** The people of a mask, each under the name for the rank. */
+export const namesOf = (mask: number, ids: readonly string[]): string[] => {
+  const names: string[] = [];
+  for (let rest = mask; rest !== 0; ) {
+    const bit = 31 - Math.clz32(rest);
+    names.push(ids[ids.length - 1 - bit] ?? '');
+    rest &= ~(1 << bit);
+  }
+  return names;
 };
 
 type Listed = {
@@ -99,7 +108,10 @@ const coalitionsWithin = (
   }
   sortUnique(keys);
   return {
-    coalitions: alternatives.length === 1 ? keys.map(maskOfKey) : minimalMasks(keys, keys.length),
+    coalitions:
+      alternatives.length === 1
+        ? keys.map((key) => maskOfKey(2 ** people, key))
+        : minimalMasks(2 ** people, keys, keys.length),
     satisfied,
   };
 };
@@ -129,12 +141,16 @@ const complete = (
 ): { sufficient: boolean; completions: number[][] } => {
   if (coalitions.some((coalition) => (coalition & ~signers) === 0))
     return { sufficient: true, completions: [] };
+  const span = 2 ** people;
   const keys = coalitions.map((coalition) => {
     const open = coalition & ~signers;
-    return orderKey(countBits(open), open);
+    return orderKey(span, countBits(open), open);
   });
   sortUnique(keys);
-  return { sufficient: false, completions: minimalMasks(keys, MOST_WAYS).map((set) => ranksOf(set, people)) };
+  return {
+    sufficient: false,
+    completions: minimalMasks(span, keys, MOST_WAYS).map((set) => ranksOf(set, people)),
+  };
 };
 
 /** What repairs would do, when eligible people have no coalition: the coalitions of everyone, less who is eligible. */
@@ -149,14 +165,15 @@ const repair = (
   const usable = eligible | maskOf(people, problem.uncertain);
   const weigh = (set: number): number =>
     ranksOf(set, people).reduce((sum, rank) => sum + (repairs[rank] ?? 0), 0);
+  const span = 2 ** people;
   const keys = within.coalitions.map((coalition) => {
     const open = coalition & ~eligible;
-    return orderKey(weigh(open), open);
+    return orderKey(span, weigh(open), open);
   });
   sortUnique(keys);
   return {
     byUncertain: within.coalitions.some((coalition) => (coalition & ~usable) === 0),
-    nearest: minimalMasks(keys, MOST_WAYS).map((open) => ({
+    nearest: minimalMasks(span, keys, MOST_WAYS).map((open) => ({
       people: ranksOf(open, people),
       // Coalitions go by size and ids, so the first that needs no other repair is the one to show.
       coalition: ranksOf(within.coalitions.find((set) => (set & ~(eligible | open)) === 0) ?? 0, people),

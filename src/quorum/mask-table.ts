@@ -37,7 +37,7 @@ const distinctSets = (alternative: MaskAlternative, pool: number, people: number
   const smallest = unions.reduce((least, set) => Math.min(least, countBits(set)), people);
   return unions
     .filter((set) => countBits(set) === smallest && isPairFree(alternative, set))
-    .map((set) => orderKey(smallest, set));
+    .map((set) => orderKey(alternative.span, smallest, set));
 };
 
 const cumulativeSets = (alternative: MaskAlternative, pool: number, people: number): number[] => {
@@ -47,7 +47,7 @@ const cumulativeSets = (alternative: MaskAlternative, pool: number, people: numb
     if ((set & ~pool) !== 0 || (alternative.mandatory & ~set) !== 0) continue;
     if (!alternative.slots.every((slot) => countBits(slot.mask & set) >= slot.need)) continue;
     if (hasNoSpare(alternative, set) && isPairFree(alternative, set)) {
-      keys.push(orderKey(countBits(set), set));
+      keys.push(orderKey(alternative.span, countBits(set), set));
     }
   }
   return keys;
