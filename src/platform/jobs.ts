@@ -147,14 +147,16 @@ export const openJobs = async ({
       });
     },
     work: async (queue, concurrency, handler) => {
-      const fetchers = Math.min(4, concurrency);
+      // Few fetchers with large batches: each fetch and each completion is a statement, however many jobs it has.
+      const fetchers = concurrency < 4 ? 1 : 2;
       await boss.work(
         queue.name,
         {
           batchSize: Math.max(1, Math.floor(concurrency / fetchers)),
           localConcurrency: fetchers,
           pollingIntervalSeconds: 1,
-          notifyPollingIntervalSeconds: 5,
+          // Retries, redrives and what a dead worker left notify nobody: they are found by polling.
+          notifyPollingIntervalSeconds: 1,
           burstWhenBatchFull: true,
           perJobResults: true,
         },
