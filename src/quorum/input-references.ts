@@ -92,9 +92,13 @@ const checkAlternative = (value: unknown, pointer: string, references: Reference
   });
   refuseRepeats(alternative.mandatory, `${pointer}/mandatory`, references.violations);
   checkPeople(asList(alternative.mandatory), `${pointer}/mandatory`, references);
-  asList(alternative.notTogether).forEach((pair, i) => {
-    checkPeople(asList(pair), `${pointer}/notTogether/${i}`, references);
-  });
+  const pairs = asList(alternative.notTogether);
+  for (let i = 0; i < pairs.length; i++) {
+    const pair = asList(pairs[i]);
+    // There can be very many pairs: pointers are made only for those that have somebody unknown.
+    if (pair.every((person) => typeof person === 'string' && references.people.has(person))) continue;
+    checkPeople(pair, `${pointer}/notTogether/${i}`, references);
+  }
   if (alternative.excludesRequester === true && !references.hasRequester) {
     references.violations.push({
       pointer: `${pointer}/excludesRequester`,

@@ -2,16 +2,18 @@ import type { Violation } from './contract.ts';
 import { isDocumentNumber } from './document-number.ts';
 import { show } from './input-values.ts';
 import { compareInstants, parseInstant } from './instant.ts';
-import { escapePointer } from './json-text.ts';
+import { pointerTo } from './json-text.ts';
 
-type Check = (value: unknown, pointer: string, violations: Violation[]) => void;
+/** Where the check is, and what it has found. Pointers are made only for what is wrong. */
+type Place = { readonly path: (string | number)[]; readonly violations: Violation[] };
+type Check = (value: unknown, place: Place) => void;
 type Member = { check: Check; required: boolean };
 type Members = Readonly<Record<string, Member>>;
 type Fields = Readonly<Record<string, unknown>>;
 
 /** Checks each member of the input on its own; what one member says of another is `checkReferences`. */
 export const checkShape = (value: unknown, violations: Violation[]): void =>
-  checkInput(value, '', violations);
+  checkInput(value, { path: [], violations });
 
 /** The value as a record, or undefined when it is none. */
 export const asRecord = (value: unknown): Fields | undefined =>
@@ -20,8 +22,18 @@ export const asRecord = (value: unknown): Fields | undefined =>
 /** The value as a list; anything else is an empty one, which the shape check has already reported. */
 export const asList = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 
-const refuse = (violations: Violation[], pointer: string, expected: string, found: unknown): void => {
-  violations.push({ pointer, message: `expected ${expected}, found ${show(found)}` });
+const refuse = (place: Place, expected: string, found: unknown): void =>
+  add(place, `expected ${expected}, found ${show(found)}`);
+
+const add = ({ path, violations }: Place, message: string): void => {
+  violations.push({ pointer: pointerTo(path), message });
+};
+
+/** Checks a member or an item at its place. */
+const checkAt = (place: Place, key: string | number, check: Check, value: unknown): void => {
+  place.path.push(key);
+  check(value, place);
+  place.path.pop();
 };
 
 const required = (check: Check): Member => ({ check, required: true });
@@ -29,125 +41,119 @@ const optional = (check: Check): Member => ({ check, required: false });
 
 const record =
   (members: Members, extra?: Check): Check =>
-  (value, pointer, violations) => {
+  (value, place) => {
     const fields = asRecord(value);
-    if (!fields) return refuse(violations, pointer, 'an object', value);
+    if (!fields) return refuse(place, 'an object', value);
     for (const key of Object.keys(fields)) {
       const member = Object.hasOwn(members, key) ? members[key] : undefined;
-      if (member) member.check(fields[key], `${pointer}/${key}`, violations);
-      else refuseKey(violations, pointer, key, members);
+      checkAt(place, key, member ? member.check : refuseKey(key, members), fields[key]);
     }
     for (const key in members) {
-      if (members[key]?.required && !Object.hasOwn(fields, key)) {
-        violations.push({ pointer: `${pointer}/${key}`, message: `expected ${key}, found nothing` });
-      }
+      if (!members[key]?.required || Object.hasOwn(fields, key)) continue;
+      checkAt(place, key, (_, at) => add(at, `expected ${key}, found nothing`), undefined);
     }
-    extra?.(fields, pointer, violations);
+    extra?.(fields, place);
   };
 
-const refuseKey = (violations: Violation[], pointer: string, key: string, members: Members): void => {
-  const known = Object.keys(members).join(', ');
-  violations.push({
-    pointer: `${pointer}/${escapePointer(key)}`,
-    message: `expected no keys but ${known}, found ${show(key)}`,
-  });
-};
+const refuseKey =
+  (key: string, members: Members): Check =>
+  (_, place) =>
+    add(place, `expected no keys but ${Object.keys(members).join(', ')}, found ${show(key)}`);
 
 const list =
   (check: Check, atMost = Number.POSITIVE_INFINITY): Check =>
-  (value, pointer, violations) => {
-    if (!Array.isArray(value)) return refuse(violations, pointer, 'an array', value);
-    if (value.length > atMost) refuse(violations, pointer, `at most ${atMost} items`, value);
-    for (let i = 0; i < value.length; i++) check(value[i], `${pointer}/${i}`, violations);
+  (value, place) => {
+    if (!Array.isArray(value)) return refuse(place, 'an array', value);
+    if (value.length > atMost) refuse(place, `at most ${atMost} items`, value);
+    for (let i = 0; i < value.length; i++) checkAt(place, i, check, value[i]);
   };
 
-const text: Check = (value, pointer, violations) => {
-  if (typeof value !== 'string') refuse(violations, pointer, 'a string', value);
+const text: Check = (value, place) => {
+  if (typeof value !== 'string') refuse(place, 'a string', value);
 };
 
-const id: Check = (value, pointer, violations) => {
-  if (typeof value !== 'string') refuse(violations, pointer, 'an id (a string)', value);
+const id: Check = (value, place) => {
+  if (typeof value !== 'string') refuse(place, 'an id (a string)', value);
   else if (isDocumentNumber(value)) {
     // The number itself must not travel on in the answer.
-    violations.push({ pointer, message: 'expected an opaque id, found a CPF or a CNPJ' });
+    add(place, 'expected an opaque id, found a CPF or a CNPJ');
   }
 };
 
-const flag: Check = (value, pointer, violations) => {
-  if (typeof value !== 'boolean') refuse(violations, pointer, 'true or false', value);
+const flag: Check = (value, place) => {
+  if (typeof value !== 'boolean') refuse(place, 'true or false', value);
 };
 
 const integer =
   (from: number, to = Number.MAX_SAFE_INTEGER): Check =>
-  (value, pointer, violations) => {
+  (value, place) => {
     if (Number.isSafeInteger(value) && Number(value) >= from && Number(value) <= to) return;
     // Numbers beyond 2^53 - 1 have been reported for the whole input already.
     if (typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER) return;
     const range = to === Number.MAX_SAFE_INTEGER ? `>= ${from}` : `from ${from} to ${to}`;
-    refuse(violations, pointer, `an integer ${range}`, value);
+    refuse(place, `an integer ${range}`, value);
   };
 
 const oneOf =
   (...words: string[]): Check =>
-  (value, pointer, violations) => {
+  (value, place) => {
     if (typeof value === 'string' && words.includes(value)) return;
-    refuse(violations, pointer, words.map((word) => `"${word}"`).join(' or '), value);
+    refuse(place, words.map((word) => `"${word}"`).join(' or '), value);
   };
 
 const orNull =
   (check: Check): Check =>
-  (value, pointer, violations) => {
-    if (value !== null) check(value, pointer, violations);
+  (value, place) => {
+    if (value !== null) check(value, place);
   };
 
-const instant: Check = (value, pointer, violations) => {
+const instant: Check = (value, place) => {
   if (typeof value === 'string' && parseInstant(value)) return;
   const leap = typeof value === 'string' && /:60(?:[.Zz+-]|$)/.test(value) ? ' (no leap seconds)' : '';
-  refuse(violations, pointer, `an RFC 3339 instant like 2026-11-22T12:00:00-03:00${leap}`, value);
+  refuse(place, `an RFC 3339 instant like 2026-11-22T12:00:00-03:00${leap}`, value);
 };
 
 const validity = { from: optional(orNull(instant)), to: optional(orNull(instant)) };
 
-const checkOrder: Check = (value, pointer, violations) => {
+const checkOrder: Check = (value, place) => {
   const { from, to } = asRecord(value) ?? {};
   if (typeof from !== 'string' || typeof to !== 'string') return;
   const start = parseInstant(from);
   const end = parseInstant(to);
   if (start && end && compareInstants(start, end) >= 0) {
-    violations.push({
-      pointer: `${pointer}/to`,
-      message: `expected an instant after from (${show(from)}), found ${show(to)}`,
-    });
+    checkAt(
+      place,
+      'to',
+      (_, at) => add(at, `expected an instant after from (${show(from)}), found ${show(to)}`),
+      to,
+    );
   }
 };
 
 const checkBand: Check = record(
   { minCents: optional(orNull(integer(0))), maxCents: optional(orNull(integer(0))) },
-  (value, pointer, violations) => {
+  (value, place) => {
     const { minCents, maxCents } = asRecord(value) ?? {};
     if (typeof minCents === 'number' && typeof maxCents === 'number' && minCents >= maxCents) {
-      violations.push({
-        pointer,
-        message: `expected minCents < maxCents, found ${minCents} and ${maxCents}`,
-      });
+      add(place, `expected minCents < maxCents, found ${minCents} and ${maxCents}`);
     }
   },
 );
 
-const checkMin: Check = (value, pointer, violations) => {
+const checkMin: Check = (value, place) => {
   if (value === 'all' || value === 'majority') return;
-  if (typeof value === 'number') integer(1)(value, pointer, violations);
-  else refuse(violations, pointer, 'an integer >= 1, "all" or "majority"', value);
+  if (typeof value === 'number') integer(1)(value, place);
+  else refuse(place, 'an integer >= 1, "all" or "majority"', value);
 };
 
-const checkPair: Check = (value, pointer, violations) => {
+const checkPair: Check = (value, place) => {
   if (!Array.isArray(value) || value.length !== 2) {
-    return refuse(violations, pointer, 'a pair of two ids', value);
+    return refuse(place, 'a pair of two ids', value);
   }
-  id(value[0], `${pointer}/0`, violations);
-  id(value[1], `${pointer}/1`, violations);
+  checkAt(place, 0, id, value[0]);
+  checkAt(place, 1, id, value[1]);
   if (typeof value[0] === 'string' && value[0] === value[1]) {
-    violations.push({ pointer, message: `expected two different people, found ${show(value[0])} twice` });
+    add(place, `expected two different people, found ${show(value[0])} twice`);
   }
 };
 
@@ -160,10 +166,10 @@ const checkAlternative = record(
     notTogether: optional(list(checkPair)),
     excludesRequester: optional(flag),
   },
-  (value, pointer, violations) => {
+  (value, place) => {
     const { requires = [], mandatory = [] } = asRecord(value) ?? {};
     if (Array.isArray(requires) && Array.isArray(mandatory) && requires.length + mandatory.length === 0) {
-      violations.push({ pointer, message: 'expected requires or mandatory, found neither' });
+      add(place, 'expected requires or mandatory, found neither');
     }
   },
 );
@@ -181,13 +187,18 @@ const checkRule = record(
     band: optional(checkBand),
     alternatives: optional(list(checkAlternative)),
   },
-  (value, pointer, violations) => {
-    checkOrder(value, pointer, violations);
+  (value, place) => {
+    checkOrder(value, place);
     const { effect, coverage, alternatives } = asRecord(value) ?? {};
     if (asList(alternatives).length === 0) return;
     if (effect === 'forbid' || coverage === 'unknown') {
       const kind = effect === 'forbid' ? 'a rule that forbids' : 'a rule with coverage "unknown"';
-      refuse(violations, `${pointer}/alternatives`, `no alternatives on ${kind}`, alternatives);
+      checkAt(
+        place,
+        'alternatives',
+        (found, at) => refuse(at, `no alternatives on ${kind}`, found),
+        alternatives,
+      );
     }
   },
 );
@@ -205,14 +216,14 @@ const reservations: Readonly<Record<string, Check>> = {
   other: record({ kind: required(text), text: optional(text), ...scope }),
 };
 
-const checkReservation: Check = (value, pointer, violations) => {
+const checkReservation: Check = (value, place) => {
   const fields = asRecord(value);
-  if (!fields) return refuse(violations, pointer, 'an object', value);
+  if (!fields) return refuse(place, 'an object', value);
   const { kind } = fields;
   const check =
     typeof kind === 'string' && Object.hasOwn(reservations, kind) ? reservations[kind] : undefined;
-  if (check) check(value, pointer, violations);
-  else oneOf(...Object.keys(reservations))(kind, `${pointer}/kind`, violations);
+  if (check) check(value, place);
+  else checkAt(place, 'kind', oneOf(...Object.keys(reservations)), kind);
 };
 
 const checkInput = record({
@@ -225,8 +236,8 @@ const checkInput = record({
       product: optional(text),
     }),
   ),
-  context: optional((value, pointer, violations) => {
-    if (!asRecord(value)) refuse(violations, pointer, 'an object', value);
+  context: optional((value, place) => {
+    if (!asRecord(value)) refuse(place, 'an object', value);
   }),
   requester: optional(id),
   requiresChannelAccess: required(flag),

@@ -31,7 +31,7 @@ export const pointerTo = (path: readonly (string | number)[]): string =>
   path.map((part) => `/${escapePointer(String(part))}`).join('');
 
 /** One reference token of a JSON pointer. A lone surrogate becomes U+FFFD: the answer itself must be valid. */
-export const escapePointer = (token: string): string =>
+const escapePointer = (token: string): string =>
   token.replaceAll('~', '~0').replaceAll('/', '~1').toWellFormed();
 
 const fail = (reader: Reader, expected: string): never => {
