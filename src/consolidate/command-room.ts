@@ -1,14 +1,14 @@
 import { join } from 'node:path';
 import { openFileCache } from '../lake/file-cache.ts';
 import { openConfiguredLake } from '../lake/open-lake.ts';
-import type { CliContext } from '../platform/cli.ts';
+import { type CliContext, UserError } from '../platform/cli.ts';
+import type { Config } from '../platform/config.ts';
 import type { S3Options } from '../platform/store/s3.ts';
 import type { ConsolidateDeps } from './consolidate.ts';
 import { type Domain, loadDomains } from './domain-models.ts';
 import type { Delivered } from './feedback.ts';
 import type { ServiceNow } from './incidents.ts';
 import { defaultLimits } from './limits.ts';
-import { type ConsolidateSettings, parseConsolidateSettings } from './settings.ts';
 
 export type CommandRoom = Omit<ConsolidateDeps, 'report' | 'fault'> & {
   readonly s3: Omit<S3Options, 'clock'>;
@@ -25,12 +25,13 @@ export const openCommandRoom = async (
   { domains: folder }: { domains?: string | undefined } = {},
 ): Promise<CommandRoom> => {
   const config = context.config();
-  const settings = parseConsolidateSettings(context.env);
   const domains = folder === undefined ? [] : await loadDomains(folder);
   const pool = await context.postgres();
   const { lake, close } = await openConfiguredLake({ config, pool });
-  const deliver = delivery({ settings, pool, domains });
-  const { SERVICENOW_URL: url, SERVICENOW_TOKEN: token } = settings;
+  const deliver = delivery({ config, pool, domains });
+  const { SERVICENOW_URL: url, SERVICENOW_TOKEN: token } = config;
+  if (url !== undefined && token === undefined)
+    throw new UserError('SERVICENOW_URL is set, expected SERVICENOW_TOKEN with it, found none');
   return {
     pool,
     lake,
@@ -43,7 +44,7 @@ export const openCommandRoom = async (
     stagingFolder: join(config.LASTRO_HOME, 'staging'),
     limits: defaultLimits,
     domains,
-    ...(deliver ? { deliver, feedbackTopic: settings.KAFKA_FEEDBACK_TOPIC } : {}),
+    ...(deliver ? { deliver, feedbackTopic: config.KAFKA_FEEDBACK_TOPIC } : {}),
     ...(url !== undefined && token !== undefined ? { serviceNow: { url, token } } : {}),
     s3: {
       region: config.AWS_REGION,
@@ -54,15 +55,15 @@ export const openCommandRoom = async (
 };
 
 const delivery = ({
-  settings,
+  config,
   pool,
   domains,
 }: {
-  settings: ConsolidateSettings;
+  config: Config;
   pool: ConsolidateDeps['pool'];
   domains: readonly Domain[];
 }): ((signal?: AbortSignal) => Promise<Delivered>) | undefined => {
-  const { KAFKA_BROKERS: brokers, KAFKA_DEAD_LETTER_TOPIC: deadLetterTopic } = settings;
+  const { KAFKA_BROKERS: brokers, KAFKA_DEAD_LETTER_TOPIC: deadLetterTopic } = config;
   if (!brokers) return undefined;
   return async (signal) => {
     const [{ openKafka }, { deliverFeedback }, { feedbackChecks }] = await Promise.all([

@@ -9,6 +9,7 @@ const url = (...schemes: string[]) =>
     message: `expected a URL with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`,
   });
 
+const topic = z.string().regex(/^[\w.-]+$/, 'expected the name of a topic');
 const byteSize = z.string().regex(/^\d+(MB|GB)$/, 'expected a size such as 800MB');
 
 /** Every setting, in the order of `docs/configuration.md`, which is generated from this list. */
@@ -131,6 +132,25 @@ export const settings = {
     about: 'Where Athena writes results; default: as its workgroup says.',
     schema: url('s3').optional(),
   },
+  KAFKA_BROKERS: {
+    about:
+      'Kafka that is told of consolidation runs: `host:port`, separated by commas. Absent: nobody is told.',
+    schema: z
+      .string()
+      .regex(/^[^\s,:]+:\d+(,[^\s,:]+:\d+)*$/, 'expected host:port, separated by commas')
+      .transform((text) => text.split(','))
+      .optional(),
+  },
+  KAFKA_FEEDBACK_TOPIC: { about: 'Topic of feedback.', schema: topic.default('lastro.consolidate') },
+  KAFKA_DEAD_LETTER_TOPIC: {
+    about: 'Topic of feedback that is not valid.',
+    schema: topic.default('lastro.consolidate.dead'),
+  },
+  SERVICENOW_URL: {
+    about: 'ServiceNow instance that gets an incident for a failed run.',
+    schema: url('http', 'https').optional(),
+  },
+  SERVICENOW_TOKEN: { about: 'Token for it.', schema: z.string().optional(), secret: true },
   OTEL_EXPORTER_OTLP_ENDPOINT: {
     about: 'OpenTelemetry collector (OTLP over HTTP). Traces are off where it is absent.',
     schema: url('http', 'https').optional(),

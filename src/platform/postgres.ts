@@ -40,6 +40,11 @@ export const openPool = ({ url, max = 10, name = 'lastro' }: PoolOptions): pg.Po
 export const transaction = async <T>(pool: pg.Pool, work: (tx: Tx) => Promise<T>): Promise<T> => {
   const client = await pool.connect();
   let broken: Error | undefined;
+  // A connection that is lost between two statements is an event, and one that nobody hears ends the process.
+  const lost = (error: Error): void => {
+    broken = error;
+  };
+  client.on('error', lost);
   try {
     await client.query('BEGIN');
     const result = await work(client as unknown as Tx);
@@ -51,6 +56,7 @@ export const transaction = async <T>(pool: pg.Pool, work: (tx: Tx) => Promise<T>
     });
     throw error;
   } finally {
+    client.off('error', lost);
     client.release(broken);
   }
 };

@@ -58,8 +58,6 @@ const attempt = async (
 ): Promise<Consolidated | undefined> => {
   const name = `attempt-${Math.random().toString(36).slice(2)}`;
   const pool = openPool({ url, max: 4, name });
-  // A connection that breaks while it is checked out says so on the client, which nobody listens to otherwise.
-  pool.on('connect', (client) => client.on('error', () => {}));
   let met = 0;
   try {
     return await room.run({
