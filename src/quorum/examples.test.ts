@@ -7,7 +7,9 @@ const document = readFileSync(new URL('../../docs/quorum.md', import.meta.url), 
 
 /** Title, case and decision of each worked example of the document. */
 const examples = [
-  ...document.matchAll(/^### (.+)$[^]*?^```json case\n([^]*?)^```[^]*?^```json decision\n([^]*?)^```/gm),
+  ...document.matchAll(
+    /^### (.+)$[\s\S]*?^```json case\n([\s\S]*?)^```[\s\S]*?^```json decision\n([\s\S]*?)^```/gm,
+  ),
 ].map(([, title = '', input = '', decision = '']) => ({ title, input, decision }));
 
 describe('the worked examples of docs/quorum.md', () => {
