@@ -74,7 +74,10 @@ describe('a cancelled order', () => {
   it('is not decided by a job that comes late', async () => {
     const { orderKey } = await waitingOrder();
     await cancel(orderKey);
-    await desk.db.query(`UPDATE envelopes SET prazo_decisao = now() - interval '1 second' WHERE envelope_id = $1`, [orderKey]);
+    await desk.db.query(
+      `UPDATE envelopes SET prazo_decisao = now() - interval '1 second' WHERE envelope_id = $1`,
+      [orderKey],
+    );
     await housekeeping();
     await sleep(200);
     expect(await desk.order(orderKey)).toMatchObject({ failureReason: 'cancelada' });
@@ -91,7 +94,10 @@ describe('a cancelled order', () => {
 describe('an order that stays undetermined past the time limit of its area', () => {
   it('fails as undetermined, never as "no quorum"', async () => {
     const { orderKey } = await waitingOrder();
-    await desk.db.query('UPDATE envelopes SET prazo_decisao = now() - interval '1 second' WHERE envelope_id = $1', [orderKey]);
+    await desk.db.query(
+      `UPDATE envelopes SET prazo_decisao = now() - interval '1 second' WHERE envelope_id = $1`,
+      [orderKey],
+    );
     expect(await housekeeping()).toMatchObject({ overdue: 1 });
     const order = await desk.until(orderKey, isDecided);
     expect(order).toMatchObject({
