@@ -1,5 +1,6 @@
 import type { Classes, Counts } from './classes.ts';
 import { compareSets, countSets, firstSets } from './expand.ts';
+import type { Vector } from './minimal-vectors.ts';
 import { findMinimalVectors, toVector } from './minimal-vectors.ts';
 import { findAddition } from './search.ts';
 
@@ -58,11 +59,40 @@ export const listFirst = (request: ListRequest): Listed => {
     };
   }
   const personal = listByPerson(request);
-  const found = firstSets(byClass.vectors, members, weights, limit);
-  const sets = personal.orderExact ? personal.sets : merge(personal.sets, found, request);
-  const counted = Math.min(countSets(byClass.vectors, members), Number.MAX_SAFE_INTEGER);
+  if (personal.orderExact && personal.sets.length === limit) {
+    const total = Math.min(countSets(byClass.vectors, members), Number.MAX_SAFE_INTEGER);
+    return { sets: personal.sets, total: Math.max(total, limit), totalExact: false, orderExact: true };
+  }
+  const vectors = withOthers(byClass.vectors, request);
+  const sets = merge(personal.sets, firstSets(vectors, members, weights, limit), request);
+  const total = Math.min(countSets(vectors, members), Number.MAX_SAFE_INTEGER);
   if (sets.length === 0) sets.push(...anySet(request, members, weights));
-  return { sets, total: Math.max(counted, sets.length), totalExact: false, orderExact: personal.orderExact };
+  return { sets, total: Math.max(total, sets.length), totalExact: false, orderExact: personal.orderExact };
+};
+
+/** An alternative may take this part of the steps. */
+const SHARES = 8;
+
+/** Adds an addition for each alternative, so that a list cut short is not one alternative's alone. */
+const withOthers = (
+  vectors: readonly Vector[],
+  { classes, base, candidates, steps }: ListRequest,
+): readonly Vector[] => {
+  const byKey = new Map(vectors.map((vector) => [vector.join(' '), vector]));
+  const [there, open] = [classes.count(base), classes.count(candidates)];
+  let left = steps;
+  for (const alternative of classes.alternatives) {
+    if (left <= 0) break;
+    const share = { left: Math.ceil(steps / SHARES) };
+    left -= share.left;
+    const found = findAddition(classes, there, open, share, [alternative]);
+    // Steps used up: it may not be minimal.
+    if (!found || share.left <= 0) continue;
+    left += share.left;
+    const vector = toVector(found);
+    byKey.set(vector.join(' '), vector);
+  }
+  return [...byKey.values()];
 };
 
 /** One set at least, where neither way came to its first: there is a coalition, and one is to be shown. */
@@ -78,7 +108,7 @@ const anySet = (
 const listByPerson = (request: ListRequest): { sets: number[][]; orderExact: boolean } => {
   const { base, candidates, limit, weights } = request;
   const apart = request.apart();
-  const { vectors, outOfSteps } = findMinimalVectors({
+  const { vectors, complete, hasFirst } = findMinimalVectors({
     classes: apart,
     base: apart.count(base),
     candidates: apart.count(candidates),
@@ -86,15 +116,10 @@ const listByPerson = (request: ListRequest): { sets: number[][]; orderExact: boo
     most: limit,
   });
   const ownWeights = apart.members.map(([rank = 0]) => weights[rank] ?? 1);
-  // All minimal sets of a distinct alternative have one size, so the first by ids are the first by size. Pairs
-  // spoil that only where they make people of the base unusable.
-  const hasOneSize = apart.alternatives.every(
-    ({ distinct, conflicts }) => distinct && (base.length === 0 || !conflicts),
-  );
   const isUniform = candidates.every((rank) => weights[rank] === weights[candidates[0] ?? 0]);
   return {
     sets: firstSets(vectors, apart.members, ownWeights, limit),
-    orderExact: hasOneSize && isUniform && !outOfSteps,
+    orderExact: complete || (hasFirst && isUniform),
   };
 };
 

@@ -95,6 +95,7 @@ const coalitionsWithin = (
 ): Within | undefined => {
   const satisfied: boolean[] = [];
   let keys: number[] = [];
+  let enough = MOST_WAYS_TO_FILL;
   for (const alternative of alternatives) {
     const found =
       minimalSets(alternative, pool, MOST_WAYS_TO_FILL) ??
@@ -103,7 +104,10 @@ const coalitionsWithin = (
     satisfied.push(found.length > 0);
     keys = keys.length === 0 ? found : keys.concat(found);
     // Repeats are dropped on the way, so that many alternatives over few people stay few sets.
-    if (keys.length > MOST_WAYS_TO_FILL) sortUnique(keys);
+    if (keys.length > enough) {
+      sortUnique(keys);
+      enough = Math.max(MOST_WAYS_TO_FILL, 2 * keys.length);
+    }
     if (people > TABLE_PEOPLE && keys.length > MOST_WAYS_TO_FILL) return undefined;
   }
   sortUnique(keys);

@@ -1,7 +1,7 @@
 import type { ClassAlternative, Classes, Counts } from './classes.ts';
 import { noCounts } from './classes.ts';
 import type { Steps } from './network.ts';
-import { canFill, countFilled } from './network.ts';
+import { canFill, countFilled, mostMissing } from './network.ts';
 import { findInAlternative } from './search.ts';
 
 /** Classes and how many of each, in turn: [class, count, class, count, …]. */
@@ -22,24 +22,43 @@ export type VectorsFound = {
   readonly vectors: readonly Vector[];
   /** All of them were found. */
   readonly complete: boolean;
-  /** By alternative that was not searched to its end for want of steps: none means that `most` is the only limit met. */
-  readonly outOfSteps: boolean;
+  /**
+   * With everyone in a class of their own: the first `most` in order of size and ids are among those found,
+   * even where there are more.
+   */
+  readonly hasFirst: boolean;
 };
 
 /**
  * The inclusion-minimal additions to `base`, out of `candidates`, with which some alternative is satisfied; as
  * vectors of classes, each of which stands for all the sets with so many people of each class. With an empty
  * base they are the minimal coalitions.
+ *
+ * Alternatives that take fewer people come first, and each has its share of the steps: the sets of a larger one
+ * mostly contain a smaller one's, and looking for others among them can take all there are.
  */
 export const findMinimalVectors = (search: VectorSearch): VectorsFound => {
   const found = new Map<string, Vector>();
+  const sizes: number[] = [];
+  const starts = search.classes.alternatives
+    .flatMap((alternative) => openState(search, alternative, found, sizes) ?? [])
+    .sort((a, b) => a.least - b.least || a.alternative.index - b.alternative.index);
   let complete = true;
-  for (const alternative of search.classes.alternatives) {
-    if (!searchAlternative(search, alternative, found)) complete = false;
-    if (search.steps.left <= 0) break;
-  }
-  const outOfSteps = search.steps.left <= 0;
-  return { vectors: [...found.values()], complete: complete && !outOfSteps, outOfSteps };
+  let hasFirst = true;
+  starts.forEach((state, at) => {
+    // What is left has only sets larger than the first ones, which have all been found.
+    if (sizes.filter((size) => size < state.least).length >= search.most) {
+      complete = false;
+      return;
+    }
+    const share = Math.ceil(search.steps.left / (starts.length - at));
+    state.steps.left = share;
+    choose(state, 0, 0);
+    search.steps.left -= share - state.steps.left;
+    if (state.cut !== undefined) complete = false;
+    if (state.cut === 'steps' || (state.cut === 'most' && !state.hasOneSize)) hasFirst = false;
+  });
+  return { vectors: [...found.values()], complete, hasFirst };
 };
 
 /** The vector of counts. */
@@ -69,26 +88,39 @@ type State = {
   readonly reachable: Counts;
   /** Places that base and mandatory people fill, for a plain distinct alternative. */
   readonly filledAtStart: number;
+  /** No addition for this alternative is smaller. */
+  readonly least: number;
+  /**
+   * All additions for it have that size, and come up in the order of their ids: those of distinct alternatives,
+   * which are the bases of a matroid.
+   */
+  readonly hasOneSize: boolean;
+  readonly steps: Steps;
   readonly found: Map<string, Vector>;
+  readonly sizes: number[];
   count: number;
-  isCut: boolean;
+  cut: 'steps' | 'most' | undefined;
 };
 
-/** Adds what one alternative gives; false when it was cut short. */
-const searchAlternative = (
+/** Where the search of one alternative begins; undefined when nothing can be added that would satisfy it. */
+const openState = (
   search: VectorSearch,
   alternative: ClassAlternative,
   found: Map<string, Vector>,
-): boolean => {
+  sizes: number[],
+): State | undefined => {
   const { classes, base, candidates, steps } = search;
   const { mandatory, conflicts, network, distinct } = alternative;
   const chosen = noCounts(base.length);
   const present = base.slice();
+  let least = 0;
   for (const own of mandatory) {
     const size = classes.everyone[own] ?? 0;
-    chosen[own] = size - (base[own] ?? 0);
-    if ((chosen[own] ?? 0) > (candidates[own] ?? 0)) return true;
+    const missing = size - (base[own] ?? 0);
+    if (missing > (candidates[own] ?? 0)) return undefined;
+    chosen[own] = missing;
     present[own] = size;
+    least += missing;
   }
   const reachable = present.slice();
   for (const own of network.classes) {
@@ -100,8 +132,13 @@ const searchAlternative = (
       reachable[other] = 0;
     }
   }
+  if (!canFill(network, reachable, steps)) return undefined;
   const isPlain = conflicts === undefined || base.every((count) => count === 0);
-  const state: State = {
+  const hasOneSize = isPlain && distinct;
+  const filledAtStart = hasOneSize ? countFilled(network, present, steps) : 0;
+  if (hasOneSize) least += network.total - filledAtStart;
+  else if (isPlain) least += mostMissing(network, present);
+  return {
     search,
     alternative,
     isPlain,
@@ -109,30 +146,34 @@ const searchAlternative = (
     chosen,
     present,
     reachable,
-    filledAtStart: isPlain && distinct ? countFilled(network, present, steps) : 0,
+    filledAtStart,
+    least,
+    hasOneSize,
+    steps: { left: 0 },
     found,
+    sizes,
     count: 0,
-    isCut: false,
+    cut: undefined,
   };
-  if (canFill(network, reachable, steps)) choose(state, 0, 0);
-  return !state.isCut;
 };
 
 /** Chooses how many of the class at `index`, most first, and goes on with the next; `added` have been so far. */
 const choose = (state: State, index: number, added: number): void => {
-  const { search, alternative, order, chosen, present, reachable } = state;
-  search.steps.left -= CHOICE;
-  if (search.steps.left <= 0 || state.count >= search.most) state.isCut = true;
-  if (state.isCut) return;
+  const { search, alternative, order, chosen, present, reachable, steps } = state;
+  steps.left -= CHOICE;
+  if (steps.left <= 0) state.cut = 'steps';
+  else if (state.count >= search.most) state.cut ??= 'most';
+  if (state.cut !== undefined) return;
   if (isComplete(state, added)) {
     emit(state);
     return;
   }
+  if (state.cut !== undefined) return;
   const own = order[index];
   if (own === undefined) return;
   const base = present[own] ?? 0;
   const most = (reachable[own] ?? 0) - base;
-  for (let take = most; take >= 0 && !state.isCut; take--) {
+  for (let take = most; take >= 0 && state.cut === undefined; take--) {
     chosen[own] = take;
     present[own] = base + take;
     reachable[own] = base + take;
@@ -141,7 +182,7 @@ const choose = (state: State, index: number, added: number): void => {
     // With everyone taken and nobody excluded, all that was reachable before still is.
     const isReachable =
       isUseful &&
-      ((take === most && excluded.length === 0) || canFill(alternative.network, reachable, search.steps));
+      ((take === most && excluded.length === 0) || canFill(alternative.network, reachable, steps));
     if (isReachable) choose(state, index + 1, added + take);
     restore(state, excluded);
     // Fewer of this class leave even less to fill the slots with, unless that brings back whom it excludes.
@@ -175,21 +216,23 @@ const restore = ({ present, reachable }: State, excluded: readonly number[]): vo
 };
 
 const isComplete = (state: State, added: number): boolean => {
-  const { search, alternative, isPlain, filledAtStart, present } = state;
+  const { search, alternative, isPlain, filledAtStart, present, steps } = state;
   const { network, distinct } = alternative;
   if (isPlain && distinct) return filledAtStart + added === network.total;
-  if (isPlain) return canFill(network, present, search.steps);
-  return findInAlternative(search.classes, alternative, present, search.steps) !== 'none';
+  if (isPlain) return canFill(network, present, steps);
+  const found = findInAlternative(search.classes, alternative, present, steps);
+  if (found === 'unknown') state.cut = 'steps';
+  return typeof found !== 'string';
 };
 
 /** Whether everyone chosen still fills a place that would otherwise be open. */
 const isNeeded = (state: State, own: number, added: number): boolean => {
-  const { search, alternative, isPlain, filledAtStart, present } = state;
+  const { alternative, isPlain, filledAtStart, present, steps } = state;
   const { network, distinct } = alternative;
   if (!isPlain) return true;
   if (!distinct) return isNeededByCounts(state, own);
   if (filledAtStart + added > network.total) return false;
-  return countFilled(network, present, search.steps) === filledAtStart + added;
+  return countFilled(network, present, steps) === filledAtStart + added;
 };
 
 /** A cumulative alternative needs a class while one of its slots has no more than it asks for. */
@@ -204,7 +247,7 @@ const isNeededByCounts = (state: State, added: number): boolean => {
     if (have > (network.need[slot] ?? 0)) continue;
     for (let edge = from; edge < to; edge++) tight[network.edgeClass[edge] ?? 0] = 1;
   }
-  state.search.steps.left -= network.edgeClass.length + present.length;
+  state.steps.left -= network.edgeClass.length + present.length;
   for (const own of network.classes) {
     if ((chosen[own] ?? 0) > 0 && tight[own] === 0 && !mandatory.includes(own)) return false;
   }
@@ -216,21 +259,22 @@ const isNeededByCounts = (state: State, added: number): boolean => {
  * be minimal. What satisfies both is settled when it is complete.
  */
 const holdsOther = (state: State): boolean => {
-  const { classes, steps } = state.search;
+  const { steps } = state;
+  const { classes } = state.search;
   if (classes.alternatives.length === 1) return false;
   const counts = withBase(state);
   const holds = classes.alternatives.some(
     (other) =>
       other !== state.alternative && typeof findInAlternative(classes, other, counts, steps) !== 'string',
   );
-  return holds && typeof findInAlternative(classes, state.alternative, counts, steps) === 'string';
+  return holds && findInAlternative(classes, state.alternative, counts, steps) === 'none';
 };
 
 /** Everyone of the base, with whom another alternative has no quarrel, and the choice. */
-const withBase = ({ search, chosen }: State): Counts => {
+const withBase = ({ search, chosen, steps }: State): Counts => {
   const counts = search.base.slice();
   for (let own = 0; own < counts.length; own++) counts[own] = (counts[own] ?? 0) + (chosen[own] ?? 0);
-  search.steps.left -= counts.length;
+  steps.left -= counts.length;
   return counts;
 };
 
@@ -238,15 +282,17 @@ const emit = (state: State): void => {
   const vector = toVector(state.chosen);
   const key = vector.join(' ');
   if (state.found.has(key)) return;
-  state.search.steps.left -= vector.length + state.chosen.length;
+  state.steps.left -= vector.length + state.chosen.length;
   if (!isMinimal(state)) return;
   state.found.set(key, vector);
+  state.sizes.push(state.chosen.reduce((sum, count) => sum + count, 0));
   state.count += 1;
 };
 
 /** Whether base and choice satisfy no alternative any more once anyone chosen is gone. */
 const isMinimal = (state: State): boolean => {
-  const { classes, steps } = state.search;
+  const { steps } = state;
+  const { classes } = state.search;
   const counts = withBase(state);
   for (const alternative of classes.alternatives) {
     const isOwn = alternative === state.alternative;
@@ -260,7 +306,7 @@ const isMinimal = (state: State): boolean => {
       const without = findInAlternative(classes, alternative, counts, steps);
       counts[own] = (counts[own] ?? 0) + 1;
       // Not proven to be minimal, so the list is not proven to be complete without it.
-      if (without === 'unknown') state.isCut = true;
+      if (without === 'unknown') state.cut = 'steps';
       if (without !== 'none') return false;
     }
   }

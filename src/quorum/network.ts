@@ -182,6 +182,18 @@ export const countFilled = (network: Network, counts: Counts, steps: Steps): num
   return filled;
 };
 
+/** The most people that a single slot still needs: nobody can do with fewer more. */
+export const mostMissing = ({ need, start, edgeClass }: Network, counts: Counts): number => {
+  let most = 0;
+  for (let slot = 0; slot < need.length; slot++) {
+    let missing = need[slot] ?? 0;
+    const to = start[slot + 1] ?? 0;
+    for (let edge = start[slot] ?? 0; edge < to; edge++) missing -= counts[edgeClass[edge] ?? 0] ?? 0;
+    most = Math.max(most, missing);
+  }
+  return most;
+};
+
 /** How many of each class filled a slot in the last `canFill` of a distinct alternative that was true. */
 export const filledBy = (network: Network, classes: number): Counts => {
   const taken: Counts = new Array(classes).fill(0);

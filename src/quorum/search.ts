@@ -135,14 +135,15 @@ const takenBySlot = ({ network, conflicts }: ClassAlternative, counts: Counts): 
 };
 
 /**
- * A minimal addition to `base` out of `candidates` with which some alternative is satisfied, as far as the
- * steps go; undefined when none was found.
+ * An addition to `base` out of `candidates` with which one of the alternatives is satisfied; undefined when none
+ * was found. It is minimal, over all alternatives, unless it used the steps up.
  */
 export const findAddition = (
   classes: Classes,
   base: Counts,
   candidates: Counts,
   steps: Steps,
+  alternatives: readonly ClassAlternative[] = classes.alternatives,
 ): Counts | undefined => {
   const reduce = (addition: Counts, find: (counts: Counts) => Found): Counts | undefined => {
     const found = find(addCounts(base, addition));
@@ -151,7 +152,7 @@ export const findAddition = (
     return found.map((count, own) => Math.max(0, count - (base[own] ?? 0)));
   };
   // Within one alternative first, which is much less work than asking all of them about so many people.
-  for (const alternative of classes.alternatives) {
+  for (const alternative of alternatives) {
     const within = (counts: Counts): Found => findInAlternative(classes, alternative, counts, steps);
     const found = reduce(candidates, within);
     if (!found) continue;

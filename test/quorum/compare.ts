@@ -3,7 +3,7 @@ import type { StepLimits } from '../../src/quorum/class-engine.ts';
 import { decideByClasses } from '../../src/quorum/class-engine.ts';
 import type { QuorumInput, QuorumOutput } from '../../src/quorum/contract.ts';
 import type { Decision } from '../../src/quorum/engine.ts';
-import { decide, decidePrepared } from '../../src/quorum/engine.ts';
+import { decide, decidePrepared, summarize } from '../../src/quorum/engine.ts';
 import { parseInput } from '../../src/quorum/input.ts';
 import { prepare } from '../../src/quorum/prepare.ts';
 import { canonicalJson } from '../../src/shared/canonical-json.ts';
@@ -29,6 +29,10 @@ export const compareSeeds = (from: number, to: number): Tally => {
     differ(seed, input, 'masks', decided, expected);
     if (canonicalJson(decided) !== canonicalJson(expected)) throw new Error(`seed ${seed}: other bytes`);
     const prepared = prepare(input);
+    const { verdict, reasons, coalitions } = decided;
+    if (!isDeepStrictEqual(summarize(prepared), { verdict, reasons, coalitions })) {
+      throw new Error(`seed ${seed}: the summary differs from the decision`);
+    }
     differ(seed, input, 'classes', decidePrepared(prepared, decideByClasses), expected);
     const steps = STEPS[seed % STEPS.length] ?? 0;
     const bounded = decidePrepared(prepared, (problem) => decideByClasses(problem, limitsOf(steps)));
