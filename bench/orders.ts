@@ -236,13 +236,13 @@ const store = async (db: pg.Pool, count: number): Promise<void> => {
   const tables = ['envelopes', 'partes', 'participantes', 'evidencias'];
   for (let copy = 1; copy <= copies; copy++) {
     // A ULID of 2020 and after: older than the orders that are measured, spread over the key's range.
-    const key = `'ord_01D' || substr(md5(envelope_id || '${copy}'), 1, 23)`;
+    const key = `'ord_01D' || upper(substr(md5(envelope_id || '${copy}'), 1, 23))`;
     for (const table of tables) {
       const { rows: columns } = await db.query<{ list: string; values: string }>(
         `SELECT string_agg(column_name, ', ') AS list,
            string_agg(CASE column_name WHEN 'envelope_id' THEN $2 ELSE column_name END, ', ') AS values
          FROM information_schema.columns WHERE table_name = $1 AND table_schema = 'public'`,
-        [table, `upper(${key})`],
+        [table, key],
       );
       const { list, values: selected } = columns[0] ?? { list: '', values: '' };
       await db.query(
@@ -270,12 +270,15 @@ try {
   };
   say('alone …');
   result.alone = await measureAlone(desk, Number(values.alone));
+  say(JSON.stringify(result.alone));
   say('under load …');
   const fresh = await measureThroughput(desk, Number(values.orders));
   result.underLoad = fresh;
+  say(JSON.stringify(fresh));
   if (Number(values.memory) > 0) {
     say('memory …');
     result.memory = await measureMemory(desk, Number(values.memory));
+    say(JSON.stringify(result.memory));
   }
   if (Number(values.stored) > 0) {
     say(`with ${values.stored} orders stored …`);
