@@ -17,7 +17,7 @@ export type StepLimits = Readonly<
 
 const STEPS: StepLimits = {
   verdict: 6_000_000,
-  coalitions: 1_000_000,
+  coalitions: 700_000,
   ways: 300_000,
   indispensable: 1_000_000,
   absences: 1_500_000,

@@ -30,7 +30,7 @@ export type Listed = {
 };
 
 /** Vectors beyond this are not worth their memory. */
-const MOST_VECTORS = 5000;
+const MOST_VECTORS = 3000;
 
 /**
  * The first minimal additions to `base`, by weight and then by ids. Over classes first; where these give too

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { canonicalJson } from '../shared/canonical-json.ts';
+import { writeCanonicalJson } from '../shared/canonical-json.ts';
 import { describeAlternative } from './alternatives.ts';
 import { MASK_PEOPLE } from './bits.ts';
 import { decideByClasses } from './class-engine.ts';
@@ -30,8 +30,11 @@ export const decide = (input: QuorumInput): QuorumOutput => {
 };
 
 /** `sha256:` and the hash, in lower-case hex, of the canonical form of the input as received. */
-export const hashOf = (input: QuorumInput): string =>
-  `sha256:${createHash('sha256').update(canonicalJson(input)).digest('hex')}`;
+export const hashOf = (input: QuorumInput): string => {
+  const hash = createHash('sha256');
+  writeCanonicalJson(input, (part) => hash.update(part));
+  return `sha256:${hash.digest('hex')}`;
+};
 
 /**
  * Decides a prepared input. The same input may be prepared once and decided often, with the same answer.

@@ -8,7 +8,7 @@ import type { Violation } from './contract.ts';
 export const readJsonText = (
   text: string,
 ): { value: unknown; violations: Violation[]; readable: boolean } => {
-  const reader: Reader = { text, at: 0, path: [], violations: [] };
+  const reader: Reader = { text, at: 0, path: [], violations: [], strings: new Array(1024) };
   try {
     skipSpace(reader);
     const value = readValue(reader);
@@ -24,7 +24,14 @@ export const readJsonText = (
 /** Deeper than any real input, shallower than the stack. */
 export const MAX_DEPTH = 512;
 
-type Reader = { readonly text: string; at: number; path: (string | number)[]; violations: Violation[] };
+type Reader = {
+  readonly text: string;
+  at: number;
+  readonly path: (string | number)[];
+  readonly violations: Violation[];
+  /** Strings read before, at a place that their length and last characters give; see `readString`. */
+  readonly strings: (string | undefined)[];
+};
 
 /** A JSON pointer (RFC 6901) to the value at `path`. */
 export const pointerTo = (path: readonly (string | number)[]): string =>
@@ -123,25 +130,36 @@ const setMember = (record: Record<string, unknown>, key: string, value: unknown)
 };
 
 const readArray = (reader: Reader): unknown[] => {
-  const items: unknown[] = [];
   reader.at += 1;
   checkDepth(reader);
   skipSpace(reader);
   if (reader.text.charCodeAt(reader.at) === 93) {
     reader.at += 1;
-    return items;
+    return [];
   }
-  for (;;) {
-    reader.path.push(items.length);
-    items.push(readValue(reader));
-    reader.path.pop();
-    skipSpace(reader);
-    const code = reader.text.charCodeAt(reader.at);
-    if (code !== 44 && code !== 93) fail(reader, '"," or "]"');
-    reader.at += 1;
-    if (code === 93) return items;
-    skipSpace(reader);
-  }
+  // Most arrays of a large input are pairs: one that grows by `push` takes room for 17 items.
+  const first = readItem(reader, 0);
+  if (endsArray(reader)) return [first];
+  const second = readItem(reader, 1);
+  const items = [first, second];
+  while (!endsArray(reader)) items.push(readItem(reader, items.length));
+  return items;
+};
+
+const readItem = (reader: Reader, index: number): unknown => {
+  reader.path.push(index);
+  const item = readValue(reader);
+  reader.path.pop();
+  return item;
+};
+
+const endsArray = (reader: Reader): boolean => {
+  skipSpace(reader);
+  const code = reader.text.charCodeAt(reader.at);
+  if (code !== 44 && code !== 93) fail(reader, '"," or "]"');
+  reader.at += 1;
+  if (code === 44) skipSpace(reader);
+  return code === 93;
 };
 
 const readString = (reader: Reader): string => {
@@ -152,7 +170,7 @@ const readString = (reader: Reader): string => {
     const code = text.charCodeAt(at);
     if (code === 34) {
       reader.at = at + 1;
-      return text.slice(start, at);
+      return sameString(reader, start, at);
     }
     if (code === 92) return readEscapedString(reader);
     if (!(code >= 32)) {
@@ -161,6 +179,20 @@ const readString = (reader: Reader): string => {
     }
     at += 1;
   }
+};
+
+/**
+ * The text from `start` to `end`, as the string that was read before where it can be found: keys and ids come up
+ * again and again, and a copy for each would be most of the memory of a large input.
+ */
+const sameString = ({ text, strings }: Reader, start: number, end: number): string => {
+  const place =
+    ((end - start) * 31 + text.charCodeAt(end - 1) * 17 + text.charCodeAt(Math.max(start, end - 2))) & 1023;
+  const known = strings[place];
+  if (known !== undefined && known.length === end - start && text.startsWith(known, start)) return known;
+  const read = text.slice(start, end);
+  strings[place] = read;
+  return read;
 };
 
 /** Finds the closing quote and leaves the escapes to `JSON.parse`, which refuses the bad ones. */

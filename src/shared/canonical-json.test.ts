@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { canonicalJson } from './canonical-json.ts';
+import { canonicalJson, writeCanonicalJson } from './canonical-json.ts';
 
 describe('canonical JSON (RFC 8785)', () => {
   it('writes the example of section 3.2.2 as section 3.2.3 has it', () => {
@@ -63,6 +63,14 @@ describe('canonical JSON (RFC 8785)', () => {
         .map((key) => `"${key}":${many[key]}`)
         .join(',')}},"nested":[[1],{"a":null}],"none":{}}`,
     );
+  });
+
+  it('writes the same text in parts', () => {
+    const value = Array.from({ length: 5000 }, (_, i) => ({ id: `é${i}`, list: [i, [i]] }));
+    const parts: string[] = [];
+    writeCanonicalJson(value, (part) => parts.push(part));
+    expect(parts.join('')).toBe(canonicalJson(value));
+    expect(parts.length).toBeGreaterThan(5);
   });
 
   it('keeps a key named __proto__', () => {

@@ -9,17 +9,44 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
  * `undefined`, functions, symbols, bigints and objects that are neither arrays nor plain records.
  */
 export const canonicalJson = (value: unknown): string => {
+  const out: Out = { text: '', most: Number.POSITIVE_INFINITY, write: () => undefined };
+  writeValue(out, value);
+  return out.text;
+};
+
+/**
+ * The same text in parts of some thousand characters, for a hash of a value whose text would be too large to
+ * hold at once.
+ */
+export const writeCanonicalJson = (value: unknown, write: (part: string) => void): void => {
+  const out: Out = { text: '', most: 16_384, write };
+  writeValue(out, value);
+  write(out.text);
+};
+
+type Out = { text: string; readonly most: number; readonly write: (part: string) => void };
+
+const writeValue = (out: Out, value: unknown): void => {
+  if (out.text.length > out.most) {
+    out.write(out.text);
+    out.text = '';
+  }
   switch (typeof value) {
     case 'string':
-      return canonicalString(value);
+      out.text += canonicalString(value);
+      return;
     case 'number':
       if (!Number.isFinite(value)) throw new TypeError(`expected a finite number for JSON, found ${value}`);
-      return value === 0 ? '0' : String(value);
+      out.text += value === 0 ? '0' : String(value);
+      return;
     case 'boolean':
-      return value ? 'true' : 'false';
+      out.text += value ? 'true' : 'false';
+      return;
     case 'object':
-      if (value === null) return 'null';
-      return Array.isArray(value) ? canonicalArray(value) : canonicalObject(value);
+      if (value === null) out.text += 'null';
+      else if (Array.isArray(value)) writeArray(out, value);
+      else writeObject(out, value);
+      return;
     default:
       throw new TypeError(`expected a value that JSON can carry, found ${typeof value}`);
   }
@@ -37,26 +64,29 @@ const canonicalString = (text: string): string => {
   return JSON.stringify(text);
 };
 
-const canonicalArray = (items: readonly unknown[]): string => {
-  if (items.length === 0) return '[]';
-  let out = `[${canonicalJson(items[0])}`;
-  for (let i = 1; i < items.length; i++) out += `,${canonicalJson(items[i])}`;
-  return `${out}]`;
+const writeArray = (out: Out, items: readonly unknown[]): void => {
+  out.text += '[';
+  for (let i = 0; i < items.length; i++) {
+    if (i > 0) out.text += ',';
+    writeValue(out, items[i]);
+  }
+  out.text += ']';
 };
 
-const canonicalObject = (record: object): string => {
+const writeObject = (out: Out, record: object): void => {
   const prototype: unknown = Object.getPrototypeOf(record);
   if (prototype !== Object.prototype && prototype !== null) {
     throw new TypeError(`expected a plain object for JSON, found an instance of ${record.constructor.name}`);
   }
   // Strings compare by UTF-16 code unit, which is the order that RFC 8785 asks for.
   const keys = sortKeys(Object.keys(record));
-  let out = '';
-  for (const key of keys) {
-    const member = canonicalJson((record as Record<string, unknown>)[key]);
-    out += `${out === '' ? '{' : ','}${canonicalString(key)}:${member}`;
+  out.text += '{';
+  for (let i = 0; i < keys.length; i++) {
+    const key = keys[i] ?? '';
+    out.text += `${i > 0 ? ',' : ''}${canonicalString(key)}:`;
+    writeValue(out, (record as Record<string, unknown>)[key]);
   }
-  return out === '' ? '{}' : `${out}}`;
+  out.text += '}';
 };
 
 /** In place. Records have few keys, for which a library sort costs more than the comparisons. */
