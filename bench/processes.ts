@@ -35,7 +35,10 @@ const ticksPerSecond = 100;
 const statOf = (pid: number | string): { parent: number; cpuSeconds: number } | undefined => {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ').map(Number);
+    const fields = text
+      .slice(text.lastIndexOf(')') + 2)
+      .split(' ')
+      .map(Number);
     // Fields 14 to 17 of proc(5): user and system time, its own and of children that it waited for.
     const ticks = fields.slice(11, 15).reduce((sum, value) => sum + value, 0);
     return { parent: fields[1] ?? 0, cpuSeconds: ticks / ticksPerSecond };
