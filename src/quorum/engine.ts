@@ -7,7 +7,7 @@ import type { QuorumInput, QuorumOutput, Verdict, VerdictReason } from './contra
 import type { Findings, Problem } from './findings.ts';
 import { decideByMasks, listCoalitions, namesOf } from './mask-engine.ts';
 import type { PersonFacts } from './people.ts';
-import { assessPeople, repairsOf } from './people.ts';
+import { assessPeople, eligibleRanks, repairsOf } from './people.ts';
 import type { Prepared } from './prepare.ts';
 import { prepare } from './prepare.ts';
 import type { RuleFacts } from './rules.ts';
@@ -82,15 +82,18 @@ export type Summary = Pick<Decision, 'verdict' | 'reasons' | 'coalitions'>;
  */
 export const summarize = (prepared: Prepared): Summary => {
   const rules = assessRules(prepared);
-  const problem = toProblem(prepared, assessPeople(prepared), rules);
-  const coalitions = problem.people <= MASK_PEOPLE ? listCoalitions(problem) : undefined;
+  const { ids, limit } = prepared;
+  const coalitions =
+    ids.length <= MASK_PEOPLE
+      ? listCoalitions(ids.length, rules.alternatives, eligibleRanks(prepared))
+      : undefined;
   if (!coalitions || coalitions.length === 0) {
     const { verdict, reasons, coalitions: found } = decidePrepared(prepared);
     return { verdict, reasons, coalitions: found };
   }
   const minimal: string[][] = [];
-  const shown = Math.min(problem.limit, coalitions.length);
-  for (let i = 0; i < shown; i++) minimal.push(namesOf(coalitions[i] ?? 0, prepared.ids));
+  const shown = Math.min(limit, coalitions.length);
+  for (let i = 0; i < shown; i++) minimal.push(namesOf(coalitions[i] ?? 0, ids));
   return {
     ...concludeVerdict(prepared, rules, { byEligible: 'yes', byEligibleAndUncertain: 'yes' }),
     coalitions: { total: coalitions.length, totalExact: true, minimal },

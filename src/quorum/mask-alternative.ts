@@ -40,7 +40,8 @@ export const toMasks = (people: number, alternative: Alternative): MaskAlternati
   let disjoint = true;
   for (const { members, need } of requires) {
     const mask = maskOf(people, members) & without;
-    const same = slots.find((slot) => slot.mask === mask);
+    let same: { mask: number; need: number } | undefined;
+    for (let i = 0; i < slots.length && !same; i++) if (slots[i]?.mask === mask) same = slots[i];
     if (same) same.need = distinct ? same.need + need : Math.max(same.need, need);
     else {
       if ((union & mask) !== 0) disjoint = false;
@@ -142,7 +143,8 @@ const distinctSets = (alternative: MaskAlternative, pool: number): number[] => {
   const keys: number[] = [];
   fillDistinct(slots, pool, (used) => {
     const mask = used | mandatory;
-    if (countBits(mask) === size && isPairFree(alternative, mask)) keys.push(orderKey(span, size, mask));
+    if (mandatory !== 0 && countBits(mask) !== size) return;
+    if (isPairFree(alternative, mask)) keys.push(orderKey(span, size, mask));
   });
   return keys;
 };
@@ -164,6 +166,9 @@ const smallestUnion = ({ slots, mandatory }: MaskAlternative, pool: number): num
   return smallest;
 };
 
+/** The person with the smallest id. Taken first, the sets come up nearly in the order they are sorted into. */
+const highestBit = (mask: number): number => 1 << (31 - Math.clz32(mask));
+
 /** Calls `then` with each set of people that fills all slots, once for each way to do so. */
 const fillDistinct = (slots: readonly Slot[], pool: number, then: (used: number) => void): void => {
   /** Takes `open` more people for a slot, all of them from `rest`; then goes on with the next slot. */
@@ -176,7 +181,7 @@ const fillDistinct = (slots: readonly Slot[], pool: number, then: (used: number)
     }
     let left = rest;
     while (left !== 0) {
-      const bit = left & -left;
+      const bit = highestBit(left);
       left &= ~bit;
       fill(index, open - 1, left, used | bit);
     }
@@ -201,7 +206,7 @@ const cumulativeSets = (alternative: MaskAlternative, pool: number): number[] =>
     }
     let left = rest;
     while (left !== 0) {
-      const bit = left & -left;
+      const bit = highestBit(left);
       left &= ~bit;
       fill(index, open - 1, left, used | bit);
     }

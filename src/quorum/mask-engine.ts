@@ -5,6 +5,7 @@ import { smallestHittingSet } from './hitting-set.ts';
 import type { MaskAlternative } from './mask-alternative.ts';
 import { fills, maskOf, minimalSets, toMasks } from './mask-alternative.ts';
 import { minimalSetsByTable } from './mask-table.ts';
+import type { Alternative } from './rules.ts';
 
 /**
  * Decides by listing every minimal coalition as a mask: exact in every field, or undefined when there are too
@@ -12,7 +13,7 @@ import { minimalSetsByTable } from './mask-table.ts';
  */
 export const decideByMasks = (problem: Problem): Findings | undefined => {
   const { people } = problem;
-  const listed = listByMasks(problem);
+  const listed = listByMasks(people, problem.alternatives, problem.eligible);
   if (!listed) return undefined;
   const { alternatives, eligible, within } = listed;
   const { coalitions } = within;
@@ -40,8 +41,11 @@ export const decideByMasks = (problem: Problem): Findings | undefined => {
 };
 
 /** Every minimal coalition as a mask, for who needs no more; undefined where masks are not the way. */
-export const listCoalitions = (problem: Problem): readonly number[] | undefined =>
-  listByMasks(problem)?.within.coalitions;
+export const listCoalitions = (
+  people: number,
+  alternatives: readonly Alternative[],
+  eligible: readonly number[],
+): readonly number[] | undefined => listByMasks(people, alternatives, eligible)?.within.coalitions;
 
 /** The people of a mask, each under the name for the rank. */
 export const namesOf = (mask: number, ids: readonly string[]): string[] => {
@@ -60,7 +64,11 @@ type Listed = {
   readonly within: Within;
 };
 
-const listByMasks = ({ people, alternatives, eligible }: Problem): Listed | undefined => {
+const listByMasks = (
+  people: number,
+  alternatives: readonly Alternative[],
+  eligible: readonly number[],
+): Listed | undefined => {
   const masks = alternatives.map((alternative) => toMasks(people, alternative));
   const pool = maskOf(people, eligible);
   const within = coalitionsWithin(masks, pool, people);
@@ -102,7 +110,8 @@ const coalitionsWithin = (
       (people <= TABLE_PEOPLE ? minimalSetsByTable(alternative, pool, people) : undefined);
     if (!found) return undefined;
     satisfied.push(found.length > 0);
-    keys = keys.length === 0 ? found : keys.concat(found);
+    if (keys.length === 0) keys = found;
+    else for (let i = 0; i < found.length; i++) keys.push(found[i] ?? 0);
     // Repeats are dropped on the way, so that many alternatives over few people stay few sets.
     if (keys.length > enough) {
       sortUnique(keys);

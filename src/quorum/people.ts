@@ -14,6 +14,23 @@ export const assessPeople = (prepared: Prepared): PersonFacts[] => {
   return prepared.people.map((person) => assess(prepared, person, needsAccess));
 };
 
+/** The ranks of eligible people, without the reasons of the others. */
+export const eligibleRanks = (prepared: Prepared): number[] => {
+  const needsAccess = prepared.input.requiresChannelAccess;
+  const ranks: number[] = [];
+  for (const { rank, person, reservations } of prepared.people) {
+    const { operator } = person;
+    if (needsAccess && !(operator?.active && operator.accountAccess)) continue;
+    let isHeld = false;
+    for (let i = 0; i < reservations.length && !isHeld; i++) {
+      const reservation = reservations[i];
+      isHeld = reservation !== undefined && isInForce(prepared, reservation);
+    }
+    if (!isHeld) ranks.push(rank);
+  }
+  return ranks;
+};
+
 /**
  * What makes a person eligible who is not: one repair for each reason, in the order of the reasons. A
  * reservation that matches but does not block, such as a high enough limit, needs no repair.
