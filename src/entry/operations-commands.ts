@@ -1,11 +1,10 @@
-import { join } from 'node:path';
 import { orderQueues } from '../orders/jobs.ts';
 import { verifyAudit } from '../platform/audit.ts';
 import { type CliContext, type RegisterCommands, UserError, write } from '../platform/cli.ts';
 import { type Jobs, openJobs } from '../platform/jobs.ts';
 import { openLog } from '../platform/log.ts';
 import { loadSigningKeys, publicJwks, signingKeysFile } from '../platform/signing-keys.ts';
-import { openStore } from '../platform/store/open-store.ts';
+import { openConfiguredStore } from '../platform/store/configured-store.ts';
 import { maskText } from '../shared/mask.ts';
 import { openCommandPostgres } from './command-postgres.ts';
 
@@ -134,12 +133,7 @@ export const registerAudit: RegisterCommands = (program, context) => {
     .action(async ({ json }: { json?: boolean }) => {
       const config = context.config();
       const db = await context.postgres();
-      const store = await openStore(config.OBJECT_STORE ?? `file://${join(config.LASTRO_HOME, 'store')}`, {
-        s3: {
-          region: config.AWS_REGION,
-          ...(config.AWS_ENDPOINT_URL ? { endpoint: config.AWS_ENDPOINT_URL } : {}),
-        },
-      });
+      const store = await openConfiguredStore(config);
       try {
         const jwks = publicJwks(await loadSigningKeys(signingKeysFile(config)));
         const verdict = await verifyAudit({ db, store: store.store, jwks });

@@ -18,7 +18,7 @@ import { type Log, openLog } from '../platform/log.ts';
 import { type Metrics, openMetrics } from '../platform/metrics.ts';
 import { openPool } from '../platform/postgres.ts';
 import { loadSigningKeys, type SigningKeys, signingKeysFile } from '../platform/signing-keys.ts';
-import { openStore } from '../platform/store/open-store.ts';
+import { openConfiguredStore } from '../platform/store/configured-store.ts';
 import type { OpenedStore } from '../platform/store/store.ts';
 import { startTelemetry } from '../platform/telemetry.ts';
 import { callbackProblem } from '../platform/webhooks.ts';
@@ -85,12 +85,7 @@ export const openParts = async (
       },
     });
     closers.push(() => partners.close());
-    const store = await openStore(config.OBJECT_STORE ?? `file://${join(config.LASTRO_HOME, 'store')}`, {
-      s3: {
-        region: config.AWS_REGION,
-        ...(config.AWS_ENDPOINT_URL ? { endpoint: config.AWS_ENDPOINT_URL } : {}),
-      },
-    });
+    const store = await openConfiguredStore(config);
     closers.push(() => store.close());
     const clock = (): Date => new Date();
     return {

@@ -1,8 +1,6 @@
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import type { Pool } from 'pg';
 import type { Config } from '../platform/config.ts';
-import { openStore } from '../platform/store/open-store.ts';
+import { openConfiguredStore } from '../platform/store/configured-store.ts';
 import { jdbcCatalog } from './catalog/jdbc.ts';
 import { type Lake, openLake } from './tables.ts';
 
@@ -19,12 +17,6 @@ export const openConfiguredLake = async ({
   pool: Pool;
   clock?: () => Date;
 }): Promise<{ lake: Lake; close: () => Promise<void> }> => {
-  const url = config.OBJECT_STORE ?? pathToFileURL(join(config.LASTRO_HOME, 'store')).href;
-  const { store, close } = await openStore(url, {
-    s3: {
-      region: config.AWS_REGION,
-      ...(config.AWS_ENDPOINT_URL === undefined ? {} : { endpoint: config.AWS_ENDPOINT_URL }),
-    },
-  });
+  const { store, close } = await openConfiguredStore(config);
   return { lake: openLake({ store, catalog: jdbcCatalog({ db: pool }), clock }), close };
 };
