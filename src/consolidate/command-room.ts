@@ -3,11 +3,11 @@ import { openFileCache } from '../lake/file-cache.ts';
 import { openConfiguredLake } from '../lake/open-lake.ts';
 import { type CliContext, UserError } from '../platform/cli.ts';
 import type { Config } from '../platform/config.ts';
+import type { ServiceNow } from '../platform/incidents.ts';
 import type { S3Options } from '../platform/store/s3.ts';
 import type { ConsolidateDeps } from './consolidate.ts';
 import { type Domain, loadDomains } from './domain-models.ts';
 import type { Delivered } from './feedback.ts';
-import type { ServiceNow } from './incidents.ts';
 import { defaultLimits } from './limits.ts';
 
 export type CommandRoom = Omit<ConsolidateDeps, 'report' | 'fault'> & {

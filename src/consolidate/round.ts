@@ -1,3 +1,4 @@
+import { openIncident, resolveIncident, type ServiceNow, type Subject } from '../platform/incidents.ts';
 import { LeaseHeldError } from '../platform/leases.ts';
 import {
   type ConsolidateDeps,
@@ -6,7 +7,6 @@ import {
   consolidate,
 } from './consolidate.ts';
 import type { Delivered } from './feedback.ts';
-import { openIncident, resolveIncident, type ServiceNow } from './incidents.ts';
 
 export type RoundDeps = ConsolidateDeps & {
   readonly serviceNow?: ServiceNow;
@@ -42,13 +42,16 @@ export const consolidateRound = async (
     const expected = error instanceof LeaseHeldError || request.signal?.aborted === true;
     if (serviceNow && !expected) {
       const message = error instanceof Error ? error.message : String(error);
-      const opened = openIncident(serviceNow, { table, runId, error: message });
+      const opened = openIncident(serviceNow, subjectOf(table), {
+        again: `Run ${runId} failed too: ${message}`,
+        description: `Run ${runId} failed: ${message}\nWhat it had committed stands; the next run goes on from there. See docs/consolidate.md.`,
+      });
       await told(notice, opened, (number) => `incident ${number} is open in ServiceNow`);
     }
     throw error;
   }
   if (serviceNow) {
-    const resolved = resolveIncident(serviceNow, { table, runId });
+    const resolved = resolveIncident(serviceNow, subjectOf(table), `Run ${runId} passed.`);
     await told(notice, resolved, (number) => number && `incident ${number} is resolved`);
   }
   if (deliver) {
@@ -61,6 +64,12 @@ export const consolidateRound = async (
   }
   return done;
 };
+
+const subjectOf = (table: string): Subject => ({
+  id: `lastro:consolidate:${table}`,
+  part: 'Lastro consolidation',
+  title: `Consolidation of ${table} failed`,
+});
 
 const told = async <T>(
   notice: (message: string) => void,

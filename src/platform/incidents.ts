@@ -6,8 +6,15 @@ export type ServiceNow = {
   readonly timeoutMs?: number;
 };
 
-/** One subject has at most one open incident: it is found by this id. */
-export const correlationId = (table: string): string => `lastro:consolidate:${table}`;
+/** What an incident is about. One subject has at most one open incident: it is found by the id. */
+export type Subject = {
+  /** `lastro:consolidate:kconnect.events` */
+  readonly id: string;
+  /** The part of the product: `Lastro consolidation`. */
+  readonly part: string;
+  /** `Consolidation of kconnect.events failed` */
+  readonly title: string;
+};
 
 type Incident = { readonly sys_id: string; readonly number: string };
 
@@ -50,24 +57,25 @@ const findOpen = async (serviceNow: ServiceNow, id: string): Promise<Incident | 
 };
 
 /**
- * Opens an incident for a failed run, or adds a work note to the one that is open already. Answers its number.
+ * Opens an incident with `description`, or adds `again` as a work note to the one that is open already. Answers its
+ * number.
  * @throws Error ServiceNow did not take it
  */
 export const openIncident = async (
   serviceNow: ServiceNow,
-  { table, runId, error }: { table: string; runId: string; error: string },
+  subject: Subject,
+  { again, description }: { again: string; description: string },
 ): Promise<string> => {
-  const id = correlationId(table);
-  const found = await findOpen(serviceNow, id);
+  const found = await findOpen(serviceNow, subject.id);
   if (found) {
-    await call(serviceNow, 'PATCH', `/${found.sys_id}`, { work_notes: `Run ${runId} failed too: ${error}` });
+    await call(serviceNow, 'PATCH', `/${found.sys_id}`, { work_notes: again });
     return found.number;
   }
   const made = await call<Incident>(serviceNow, 'POST', '', {
-    correlation_id: id,
-    correlation_display: 'Lastro consolidation',
-    short_description: `Consolidation of ${table} failed`.slice(0, 160),
-    description: `Run ${runId} failed: ${error}\nWhat it had committed stands; the next run goes on from there. See docs/consolidate.md.`,
+    correlation_id: subject.id,
+    correlation_display: subject.part,
+    short_description: subject.title.slice(0, 160),
+    description,
     urgency: '2',
     impact: '2',
   });
@@ -75,19 +83,20 @@ export const openIncident = async (
 };
 
 /**
- * Resolves the open incident, if there is one, once a run has passed. Answers its number.
+ * Resolves the open incident of the subject, if there is one, with `notes`. Answers its number.
  * @throws Error ServiceNow did not take it
  */
 export const resolveIncident = async (
   serviceNow: ServiceNow,
-  { table, runId }: { table: string; runId: string },
+  subject: Pick<Subject, 'id'>,
+  notes: string,
 ): Promise<string | undefined> => {
-  const found = await findOpen(serviceNow, correlationId(table));
+  const found = await findOpen(serviceNow, subject.id);
   if (!found) return undefined;
   await call(serviceNow, 'PATCH', `/${found.sys_id}`, {
     state: resolved,
     close_code: 'Resolved by request',
-    close_notes: `Run ${runId} passed.`,
+    close_notes: notes,
   });
   return found.number;
 };

@@ -1,0 +1,1 @@
+export { archivedOrdersDefinition, archivedOrdersTable } from './archived-orders.ts';
