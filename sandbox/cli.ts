@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { type CliContext, type RegisterCommands, UserError, write } from '../src/platform/cli.ts';
 import { sandboxCases, undeterminedCases } from './cases.ts';
-import { type Fault, type FaultInput, faultKinds, sandboxPartners } from './faults.ts';
+import { type Fault, type FaultInput, faultKinds, sandboxTargets } from './faults.ts';
 import { sandboxAddress } from './sandbox-address.ts';
 
 const caseExamples = `
@@ -13,6 +13,7 @@ const faultExamples = `
 Examples:
   $ npx lastro sandbox faults add powers error --times 3
   $ npx lastro sandbox faults add registry outage
+  $ npx lastro sandbox faults add ptax type_change --field cotacaoVenda
   $ npx lastro sandbox faults add "*" latency --ms 250
   $ npx lastro sandbox faults
   $ npx lastro sandbox faults clear`;
@@ -58,7 +59,7 @@ const describe = ({ id, partner, kind, company, times }: Fault): string =>
     .filter((part) => part)
     .join(' ');
 
-type AddOptions = { company?: string; times?: string; ms?: string; status?: string };
+type AddOptions = { company?: string; field?: string; times?: string; ms?: string; status?: string };
 
 const faultOf = (partner: string, kind: string, options: AddOptions): FaultInput => {
   const number = (name: keyof AddOptions): number | undefined => {
@@ -67,9 +68,9 @@ const faultOf = (partner: string, kind: string, options: AddOptions): FaultInput
     if (!/^\d+$/.test(text)) throw new UserError(`expected a whole number for --${name}, found ${text}`);
     return Number(text);
   };
-  const foundPartner = [...sandboxPartners, '*' as const].find((name) => name === partner);
+  const foundPartner = [...sandboxTargets, '*' as const].find((name) => name === partner);
   if (!foundPartner)
-    throw new UserError(`expected one of ${sandboxPartners.join(', ')} or "*", found ${partner}`);
+    throw new UserError(`expected one of ${sandboxTargets.join(', ')} or "*", found ${partner}`);
   const foundKind = faultKinds.find((name) => name === kind);
   if (!foundKind) throw new UserError(`expected one of ${faultKinds.join(', ')}, found ${kind}`);
   const [times, ms, status] = [number('times'), number('ms'), number('status')];
@@ -77,6 +78,7 @@ const faultOf = (partner: string, kind: string, options: AddOptions): FaultInput
     partner: foundPartner,
     kind: foundKind,
     ...(options.company !== undefined && { company: options.company }),
+    ...(options.field !== undefined && { field: options.field }),
     ...(times !== undefined && { times }),
     ...(ms !== undefined && { ms }),
     ...(status !== undefined && { status }),
@@ -96,10 +98,11 @@ const registerFaults = (sandbox: Command, context: CliContext): void => {
     });
   faults
     .command('add')
-    .description(`spoil a partner's answers: ${faultKinds.join(', ')}`)
-    .argument('<partner>', `${sandboxPartners.join(', ')}, or "*"`)
+    .description(`spoil the answers of a partner or of a public API: ${faultKinds.join(', ')}`)
+    .argument('<partner>', `${sandboxTargets.join(', ')}, or "*"`)
     .argument('<kind>', 'what goes wrong')
     .option('--company <cnpj>', 'only requests about this company')
+    .option('--field <name>', 'which field, for type_change, dropped_field and added_field')
     .option('--times <n>', 'only this many requests, then the partner is well again')
     .option('--ms <n>', 'how long, for latency')
     .option('--status <n>', 'which status, for error')

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { type Changes, changeSchema } from './apis/changes.ts';
 import type { Calls } from './calls.ts';
 import { sandboxCases, undeterminedCases } from './cases.ts';
 import type { Directory } from './directory.ts';
@@ -10,6 +11,7 @@ import type { Webhooks } from './webhooks.ts';
 export type ControlDeps = {
   directory: Directory;
   faults: Faults;
+  changes: Changes;
   calls: Calls;
   sent: SentNotifications;
   webhooks: Webhooks;
@@ -30,6 +32,13 @@ const addFault = ({ faults }: ControlDeps, text: string): HttpAnswer => {
   return parsed.success
     ? json(201, faults.add(parsed.data))
     : json(422, { error: z.prettifyError(parsed.error) });
+};
+
+const addChange = ({ changes }: ControlDeps, text: string): HttpAnswer => {
+  const parsed = changeSchema.safeParse(parseJson(text));
+  if (!parsed.success) return json(422, { error: z.prettifyError(parsed.error) });
+  changes.add(parsed.data);
+  return json(201, parsed.data);
 };
 
 const receiveWebhook = ({ webhooks }: ControlDeps, name: string, asked: Asked): HttpAnswer => {
@@ -67,6 +76,16 @@ const routes: readonly Route[] = [
     /^\/sandbox\/faults(?:\/(\d+))?$/,
     ({ faults }, _, id) => {
       faults.remove(id === '' ? undefined : Number(id));
+      return done;
+    },
+  ],
+  ['GET', /^\/sandbox\/changes$/, ({ changes }) => json(200, changes.list())],
+  ['POST', /^\/sandbox\/changes$/, (deps, { text }) => addChange(deps, text)],
+  [
+    'DELETE',
+    /^\/sandbox\/changes$/,
+    ({ changes }) => {
+      changes.clear();
       return done;
     },
   ],

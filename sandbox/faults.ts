@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { sandboxApis } from './apis/changes.ts';
 
 export const sandboxPartners = [
   'parameters',
@@ -10,12 +11,17 @@ export const sandboxPartners = [
 ] as const;
 export type SandboxPartner = (typeof sandboxPartners)[number];
 
+/** Everything that can be spoiled: the partners of the desk, and the public APIs of the pipelines. */
+export const sandboxTargets = [...sandboxPartners, ...sandboxApis] as const;
+export type SandboxTarget = (typeof sandboxTargets)[number];
+
 /**
  * `latency` answers later · `error` a 5xx · `throttle` 429 with Retry-After · `timeout` never answers ·
  * `reset` cuts the connection before the answer · `lost_answer` does the work, then cuts the connection ·
  * `cut` half a body · `malformed` JSON that does not parse · `wrong_shape` JSON of another kind ·
  * `html` a page with status 200 · `oversized` a body without end in sight · `outage` cuts every connection,
- * health included.
+ * health included · `type_change`, `dropped_field`, `added_field` the right answer with one field of every record
+ * of another type, gone or new · `empty` success with no records.
  */
 export const faultKinds = [
   'latency',
@@ -30,11 +36,15 @@ export const faultKinds = [
   'html',
   'oversized',
   'outage',
+  'type_change',
+  'dropped_field',
+  'added_field',
+  'empty',
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
 export const faultSchema = z.strictObject({
-  partner: z.enum([...sandboxPartners, '*']),
+  partner: z.enum([...sandboxTargets, '*']),
   kind: z.enum(faultKinds),
   /** Only requests about this company (CNPJ). */
   company: z.string().optional(),
@@ -42,6 +52,8 @@ export const faultSchema = z.strictObject({
   ms: z.int().min(0).max(600_000).default(1_000),
   /** For `error`. */
   status: z.int().min(500).max(599).default(503),
+  /** For `type_change` and `dropped_field`: the last field where absent. For `added_field`: its name. */
+  field: z.string().min(1).optional(),
   /** For `throttle`. */
   retryAfterSeconds: z.int().min(0).default(1),
   /** How many requests it hits before the partner is well again; absent: until it is taken away. */
@@ -57,15 +69,15 @@ export type Faults = {
   /** Without an id: all of them. */
   remove(id?: number): void;
   /** What hits this request: how long to wait, and the one fault that spoils the answer. Uses up `times`. */
-  take(partner: SandboxPartner, company: string | undefined): { waitMs: number; fault: Fault | undefined };
+  take(partner: SandboxTarget, company: string | undefined): { waitMs: number; fault: Fault | undefined };
   /** What hits a health check: what is wrong for every request and for good. Uses up nothing. */
-  ofHealth(partner: SandboxPartner): Fault | undefined;
+  ofHealth(partner: SandboxTarget): Fault | undefined;
 };
 
 export const createFaults = (): Faults => {
   let active: Fault[] = [];
   let lastId = 0;
-  const hits = (fault: Fault, partner: SandboxPartner, company: string | undefined): boolean =>
+  const hits = (fault: Fault, partner: SandboxTarget, company: string | undefined): boolean =>
     (fault.partner === '*' || fault.partner === partner) &&
     (fault.company === undefined || fault.company === company);
 

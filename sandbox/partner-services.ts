@@ -2,9 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { areas, domains } from './areas.ts';
 import type { Calls } from './calls.ts';
 import type { Directory } from './directory.ts';
-import { type Fault, type FaultKind, type Faults, faultKinds, type SandboxPartner } from './faults.ts';
+import type { Faults, SandboxPartner } from './faults.ts';
 import { type HttpAnswer, json, parseJson, readBody, sendAnswer } from './http-answer.ts';
 import type { SentNotifications } from './sent-notifications.ts';
+import { faultOfHeader, spoil, wait } from './spoilers.ts';
 
 /** Where each partner lives, as its adapter in `src/partners` expects it. */
 const partnerOf: Record<string, SandboxPartner> = {
@@ -85,57 +86,6 @@ const answers: Record<SandboxPartner, Answer> = {
   },
 };
 
-const cutConnection = (response: ServerResponse): void => {
-  response.socket?.resetAndDestroy();
-};
-
-const page = '<!doctype html><html><body><h1>Manutenção programada</h1></body></html>';
-
-/** How each fault spoils an answer. `answer` does the work, for those in which it is done. */
-const spoilers: Record<
-  Exclude<FaultKind, 'latency'>,
-  (
-    response: ServerResponse,
-    fault: Pick<Fault, 'status' | 'retryAfterSeconds'>,
-    answer: () => HttpAnswer,
-  ) => void
-> = {
-  error: (response, { status }) =>
-    sendAnswer(response, failure(status, 'INDISPONIVEL', 'Serviço indisponível.')),
-  throttle: (response, { retryAfterSeconds }) =>
-    sendAnswer(response, json(429, { codigo: 'LIMITE' }, { 'retry-after': String(retryAfterSeconds) })),
-  // Nothing is sent: the connection stays open until the other side gives up.
-  timeout: () => {},
-  reset: cutConnection,
-  outage: cutConnection,
-  lost_answer: (response, _, answer) => {
-    answer();
-    cutConnection(response);
-  },
-  cut: (response, _, answer) => {
-    const { status, body } = answer();
-    response.writeHead(status, {
-      'content-type': 'application/json',
-      'content-length': Buffer.byteLength(body) + 16,
-    });
-    response.write(body.slice(0, Math.ceil(body.length / 2)), () => cutConnection(response));
-  },
-  malformed: (response, _, answer) => {
-    const { status, body } = answer();
-    sendAnswer(response, { status, body: body.slice(0, -1) });
-  },
-  wrong_shape: (response) => sendAnswer(response, json(200, { resultado: 'ok' })),
-  html: (response) => sendAnswer(response, { status: 200, body: page, type: 'text/html; charset=utf-8' }),
-  oversized: (response) => {
-    response.writeHead(200, { 'content-type': 'application/json' });
-    const chunk = ' '.repeat(1_048_576);
-    const more = (): void => {
-      if (!response.destroyed) response.write(chunk, more);
-    };
-    more();
-  },
-};
-
 export type PartnerServicesDeps = {
   directory: Directory;
   faults: Faults;
@@ -150,11 +100,6 @@ export type PartnerServices = {
   handle(request: IncomingMessage, response: ServerResponse): Promise<boolean>;
 };
 
-const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-const headerFault = (request: IncomingMessage): FaultKind | undefined =>
-  faultKinds.find((kind) => kind === request.headers['x-sandbox-fault']);
-
 export const partnerServices = (deps: PartnerServicesDeps): PartnerServices => {
   const { directory, faults, calls, sent } = deps;
 
@@ -163,7 +108,7 @@ export const partnerServices = (deps: PartnerServicesDeps): PartnerServices => {
     const fault = faults.ofHealth(partner);
     const well = (): HttpAnswer => json(200, { situacao: 'ok' });
     if (!fault || fault.kind === 'latency') sendAnswer(response, well());
-    else spoilers[fault.kind](response, fault, well);
+    else spoil(response, fault.kind, fault, well);
   };
 
   const answer = async (partner: SandboxPartner, asked: Asked, response: ServerResponse): Promise<void> => {
@@ -172,11 +117,11 @@ export const partnerServices = (deps: PartnerServicesDeps): PartnerServices => {
     if (company !== undefined) calls.countCompany(partner, company);
     const { waitMs, fault } = faults.take(partner, company);
     if (deps.latencyMs + waitMs > 0) await wait(deps.latencyMs + waitMs);
-    const kind = headerFault(asked.request) ?? fault?.kind;
+    const kind = faultOfHeader(asked.request) ?? fault?.kind;
     const work = (): HttpAnswer => answers[partner](asked, directory, sent);
     if (kind === undefined || kind === 'latency') return sendAnswer(response, work());
     calls.count(partner, 'spoiled');
-    spoilers[kind](response, fault ?? { status: 503, retryAfterSeconds: 1 }, work);
+    spoil(response, kind, fault, work);
   };
 
   return {

@@ -1,5 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { type ApiServices, apiServices } from './apis/api-services.ts';
+import { type Changes, createChanges } from './apis/changes.ts';
 import { createCalls } from './calls.ts';
 import { answerControl, type ControlDeps } from './control.ts';
 import { openDirectory } from './directory.ts';
@@ -21,8 +23,9 @@ export type SandboxOptions = {
   seed?: number;
   /** How many companies beside the named ones. */
   companies?: number;
-  /** How long every partner takes to answer. */
+  /** How long every partner and every public API takes to answer. */
   latencyMs?: number;
+  clock?: () => Date;
   log?: { info(fields: object, message: string): void };
 };
 
@@ -33,6 +36,7 @@ export type Sandbox = {
   readonly issuer: string;
   /** The same controls as under `/sandbox`, for tests in this process. */
   readonly faults: Faults;
+  readonly changes: Changes;
   readonly calls: ControlDeps['calls'];
   readonly notifications: () => SentNotification[];
   close(): Promise<void>;
@@ -61,10 +65,16 @@ const control = async (deps: ControlDeps, request: IncomingMessage, response: Se
   sendAnswer(response, answerControl(deps, asked));
 };
 
-type Parts = { services: PartnerServices; issuer: () => Issuer | undefined; control: ControlDeps };
+type Parts = {
+  services: PartnerServices;
+  apis: ApiServices;
+  issuer: () => Issuer | undefined;
+  control: ControlDeps;
+};
 
 const route = async (parts: Parts, request: IncomingMessage, response: ServerResponse): Promise<void> => {
   if (await parts.services.handle(request, response)) return;
+  if (await parts.apis.handle(request, response)) return;
   const path = request.url ?? '/';
   const issuer = parts.issuer();
   if (issuer && /^\/oidc(?:[/?]|$)/.test(path)) return issuer.handle(request, response);
@@ -72,7 +82,7 @@ const route = async (parts: Parts, request: IncomingMessage, response: ServerRes
 };
 
 /**
- * Starts the stand-ins for the bank's partners and identity provider on one port of the loopback interface.
+ * Starts the stand-ins for the bank's partners, its identity provider and the public APIs on one port of the loopback interface.
  * @throws Error where `host` is not loopback, or the port is taken (`EADDRINUSE`).
  */
 export const startSandbox = async (options: SandboxOptions): Promise<Sandbox> => {
@@ -83,6 +93,7 @@ export const startSandbox = async (options: SandboxOptions): Promise<Sandbox> =>
   const deps: ControlDeps = {
     directory: openDirectory(seed, companies),
     faults: createFaults(),
+    changes: createChanges(),
     calls: createCalls(),
     sent: createSentNotifications(),
     webhooks: createWebhooks(),
@@ -90,6 +101,11 @@ export const startSandbox = async (options: SandboxOptions): Promise<Sandbox> =>
   let issuer: Issuer | undefined;
   const parts: Parts = {
     services: partnerServices({ ...deps, latencyMs: options.latencyMs ?? 0 }),
+    apis: apiServices({
+      ...deps,
+      latencyMs: options.latencyMs ?? 0,
+      clock: options.clock ?? (() => new Date()),
+    }),
     issuer: () => issuer,
     control: deps,
   };
@@ -119,6 +135,7 @@ export const startSandbox = async (options: SandboxOptions): Promise<Sandbox> =>
     url,
     issuer: issuer.url,
     faults: deps.faults,
+    changes: deps.changes,
     calls: deps.calls,
     notifications: deps.sent.list,
     close,
