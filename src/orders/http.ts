@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { principalOf, type Routes } from '../platform/http.ts';
+import { idempotencyHeader } from '../platform/idempotency.ts';
 import { isMessageCursor, readMessages } from '../platform/outbox.ts';
 import { Problem } from '../platform/problem.ts';
 import type { Language } from '../quorum/quorum.ts';
@@ -58,18 +59,6 @@ const messagesQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(1_000).default(100),
 });
 
-/** Printable characters without spaces: what any client library sends, and nothing that breaks a log. */
-const idempotencyKeyOf = (request: FastifyRequest): string | undefined => {
-  const header = request.headers['idempotency-key'];
-  if (header === undefined) return undefined;
-  if (typeof header === 'string' && /^[\x21-\x7e]{1,255}$/.test(header)) return header;
-  throw new Problem('validation-failed', 'The header Idempotency-Key is not valid.', {
-    violations: [
-      { pointer: '', message: 'Idempotency-Key: expected 1 to 255 printable characters without spaces' },
-    ],
-  });
-};
-
 const cursorKey = (cursor: string | undefined): string | undefined => {
   if (cursor === undefined || isOrderKey(cursor)) return cursor;
   throw new Problem('invalid-cursor', 'Pass the "next" of the page before, as it is.');
@@ -100,7 +89,12 @@ export const orderRoutes =
         },
       },
       async (request, reply) => {
-        const placed = await placeOrder(deps, callerOf(request), request.body, idempotencyKeyOf(request));
+        const placed = await placeOrder(
+          deps,
+          callerOf(request),
+          request.body,
+          idempotencyHeader(request.headers),
+        );
         request.orderKey = placed.location.split('/').at(-1);
         if (placed.replayed) void reply.header('idempotent-replayed', 'true');
         return reply

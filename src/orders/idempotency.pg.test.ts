@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type CallOptions, type Desk, openDesk, orderOf } from '../../test/services/desk.ts';
+import { takeIdempotencyKey } from '../platform/idempotency.ts';
 import { transaction } from '../platform/postgres.ts';
 import { newId } from '../shared/ids.ts';
 import { removeExpired } from './housekeeping.ts';
 import type { OrderTerms } from './model.ts';
 import { placeOrder } from './orders.ts';
 import type { OrderRequest } from './request.ts';
-import { insertOrder, takeIdempotencyKey } from './store.ts';
+import { insertOrder } from './store.ts';
 
 let desk: Desk;
 

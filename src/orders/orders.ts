@@ -1,8 +1,15 @@
-import { createHash } from 'node:crypto';
 import type { Pool } from 'pg';
 import { type AreaParameters, type Partners, PartnerUnavailable } from '../partners/partners.ts';
 import type { Principal } from '../platform/auth.ts';
 import { mayUseArea } from '../platform/auth.ts';
+import {
+  answeredBefore,
+  answerToKeep,
+  type IdempotencyKey,
+  type KeptAnswer,
+  keyOfBody,
+  requestInProgress,
+} from '../platform/idempotency.ts';
 import type { Jobs } from '../platform/jobs.ts';
 import { type Tx, transaction } from '../platform/postgres.ts';
 import { Problem } from '../platform/problem.ts';
@@ -20,7 +27,7 @@ import { type OrderRequest, parseOrderRequest } from './request.ts';
 import type { Review } from './review.ts';
 import { checkSettlements } from './settlement.ts';
 import { checkStandards } from './standards.ts';
-import { insertOrder, insertReview, loadInputs, takeIdempotencyKey } from './store.ts';
+import { insertOrder, insertReview, loadInputs } from './store.ts';
 import {
   decisionView,
   listOrders,
@@ -48,9 +55,7 @@ export type OrdersDeps = {
 /** Who asks, under which request id. */
 export type Caller = { principal: Principal; requestId: string };
 
-export type PlacedOrder = { status: number; location: string; body: string; replayed: boolean };
-
-const idempotencyHours = 24;
+export type PlacedOrder = KeptAnswer & { replayed: boolean };
 
 /** The areas whose orders a principal may see; null: all. */
 export const visibleAreas = ({ areas }: Principal): string[] | null => (areas.has('*') ? null : [...areas]);
@@ -67,13 +72,7 @@ export const placeOrder = async (
   body: unknown,
   idempotencyKey: string | undefined,
 ): Promise<PlacedOrder> => {
-  const bodyHash = createHash('sha256')
-    .update(JSON.stringify(body ?? null))
-    .digest('hex');
-  const key =
-    idempotencyKey === undefined
-      ? undefined
-      : { clientId: caller.principal.clientId, key: idempotencyKey, bodyHash };
+  const key = keyOfBody(caller.principal.clientId, idempotencyKey, body);
   try {
     const accepted = await acceptOrder(deps, caller, body);
     return await transaction(deps.db, (tx) => storeOrder(deps, tx, caller, accepted, key));
@@ -81,7 +80,7 @@ export const placeOrder = async (
     // Looked up only here, to spare every new order the question: a repetition fails on its key, or, while
     // partners are away or the standards have changed, before it.
     const answered = key && (await answeredBefore(deps.db, key, deps.clock()));
-    if (answered) return answered;
+    if (answered) return { ...answered, replayed: true };
     throw error;
   }
 };
@@ -91,7 +90,7 @@ const storeOrder = async (
   tx: Tx,
   { principal, requestId }: Caller,
   { request, terms, limitSeconds }: AcceptedOrder,
-  key: KeyOfBody | undefined,
+  key: IdempotencyKey | undefined,
 ): Promise<PlacedOrder> => {
   const now = deps.clock();
   const orderKey = newId('ord', now);
@@ -110,36 +109,11 @@ const storeOrder = async (
     decideBy,
     author: principal.subject,
     requestId,
-    answer: key
-      ? { ...key, ...answer, expiresAt: new Date(now.getTime() + idempotencyHours * 3_600_000) }
-      : null,
+    answer: key ? answerToKeep(key, answer, now) : null,
   });
-  if (!stored)
-    throw new Problem('request-in-progress', 'A request with this Idempotency-Key is still running.', {
-      headers: { 'retry-after': '1' },
-    });
+  if (!stored) throw requestInProgress();
   await deps.jobs.enqueue(tx, assemblyQueue, { orderKey, requestId, attempt: 0 });
   return { ...answer, replayed: false };
-};
-
-type KeyOfBody = { clientId: string; key: string; bodyHash: string };
-
-const answeredBefore = async (db: Pool, key: KeyOfBody, now: Date): Promise<PlacedOrder | null> => {
-  // Outside a transaction the advisory lock is given back at once: only the answer is of interest.
-  const found = await takeIdempotencyKey(db, key.clientId, key.key, now);
-  return found.state === 'answered' ? replay(found, key.bodyHash) : null;
-};
-
-const replay = (
-  found: { bodyHash: string; status: number; location: string; body: string },
-  bodyHash: string,
-): PlacedOrder => {
-  if (found.bodyHash !== bodyHash)
-    throw new Problem(
-      'idempotency-key-reused',
-      'This Idempotency-Key answered another body in the last 24 hours. Use a new key for a new order.',
-    );
-  return { status: found.status, location: found.location, body: found.body, replayed: true };
 };
 
 const createdView = (

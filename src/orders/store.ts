@@ -1,3 +1,4 @@
+import { type AnswerToKeep, keepAnswerSql, keptAnswerValues } from '../platform/idempotency.ts';
 import { type Db, prepared, type Tx } from '../platform/postgres.ts';
 import type { QuorumInput } from '../quorum/contract.ts';
 import type { EvidenceItem } from './facts.ts';
@@ -5,17 +6,6 @@ import { fromStatusEnvelope, type OpenOrder, type OrderTerms, personType, type W
 import type { OrderRequest } from './request.ts';
 import type { Review } from './review.ts';
 import type { BoundSettlement } from './settlement.ts';
-
-/** What an answered POST keeps for a repetition of it. */
-export type IdempotentAnswer = {
-  clientId: string;
-  key: string;
-  bodyHash: string;
-  status: number;
-  location: string;
-  body: string;
-  expiresAt: Date;
-};
 
 export type NewOrder = {
   orderKey: string;
@@ -26,7 +16,7 @@ export type NewOrder = {
   decideBy: Date;
   author: string;
   requestId: string;
-  answer: IdempotentAnswer | null;
+  answer: AnswerToKeep | null;
 };
 
 const insertOrderSql = prepared(
@@ -43,21 +33,13 @@ const insertOrderSql = prepared(
        INSERT INTO trilha_auditoria (quando, quem, acao, recurso, area_id, requisicao)
        VALUES ($14, $15, 'order.create', $1, $2, $16)
      )
-     INSERT INTO chaves_idempotencia (cliente_id, chave, hash_corpo, status_http, local_http, resposta, expira_em)
-     SELECT $17, $18, $19, $20, $21, $22, $23
-     WHERE $18::text IS NOT NULL AND pg_try_advisory_xact_lock(hashtextextended($17 || ' ' || $18, 8080))
-     -- An expired answer stays until the next retention run, and makes room for the new one here.
-     ON CONFLICT (cliente_id, chave) DO UPDATE
-       SET hash_corpo = excluded.hash_corpo, status_http = excluded.status_http,
-         local_http = excluded.local_http, resposta = excluded.resposta, expira_em = excluded.expira_em
-       WHERE chaves_idempotencia.expira_em <= $14`,
+     ${keepAnswerSql({ now: 14, first: 17 })}`,
 );
 
 /**
  * The draft with its event, its audit row and its idempotent answer, in one statement: one round trip.
  * false: the key is taken, by an answer or by a transaction that is still running. Then this one must be
- * rolled back. An advisory lock stands for "still running", because a row that another transaction has not
- * committed can be waited for, but not seen.
+ * rolled back.
  */
 export const insertOrder = async (tx: Tx, order: NewOrder): Promise<boolean> => {
   const { request, answer } = order;
@@ -79,56 +61,10 @@ export const insertOrder = async (tx: Tx, order: NewOrder): Promise<boolean> => 
       order.createdAt,
       order.author,
       order.requestId,
-      answer?.clientId ?? null,
-      answer?.key ?? null,
-      answer?.bodyHash ?? null,
-      answer?.status ?? null,
-      answer?.location ?? null,
-      answer?.body ?? null,
-      answer?.expiresAt ?? null,
+      ...keptAnswerValues(answer),
     ]),
   );
   return answer === null || rowCount === 1;
-};
-
-type IdempotencyRow = {
-  locked: boolean;
-  hash_corpo: string | null;
-  status_http: number | null;
-  local_http: string | null;
-  resposta: string | null;
-};
-
-export type KeyState =
-  | { state: 'free' }
-  | { state: 'running' }
-  | { state: 'answered'; bodyHash: string; status: number; location: string; body: string };
-
-const idempotencyKeySql = prepared(
-  'orders.idempotency-key',
-  `SELECT pg_try_advisory_xact_lock(hashtextextended($1 || ' ' || $2, 8080)) AS locked, k.*
-     FROM (SELECT 1) one
-     LEFT JOIN chaves_idempotencia k ON k.cliente_id = $1 AND k.chave = $2 AND k.expira_em > $3`,
-);
-
-/** Says who has an idempotency key; where nobody has, takes it for the transaction. */
-export const takeIdempotencyKey = async (
-  tx: Db,
-  clientId: string,
-  key: string,
-  now: Date,
-): Promise<KeyState> => {
-  const { rows } = await tx.query<IdempotencyRow>(idempotencyKeySql([clientId, key, now]));
-  const row = rows[0];
-  if (row?.hash_corpo != null)
-    return {
-      state: 'answered',
-      bodyHash: row.hash_corpo,
-      status: row.status_http ?? 201,
-      location: row.local_http ?? '',
-      body: row.resposta ?? '',
-    };
-  return { state: row?.locked ? 'free' : 'running' };
 };
 
 type OpenOrderRow = {
