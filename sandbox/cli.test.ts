@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { Command } from 'commander';
+import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CliContext, UserError } from '../src/platform/cli.ts';
 import { parseConfig } from '../src/platform/config.ts';
@@ -111,6 +112,23 @@ describe('lastro token', () => {
       client: 'area-CRD02',
       scope: 'orders:read orders:write',
     });
+  });
+
+  it("speaks for clients of the bank, whose documents are not in the name of the issuer's client", async () => {
+    const minted = JSON.parse(await run(['token', '--client', '12ABC34501DE35,52998224725', '--json'])) as {
+      token: string;
+    };
+    expect(minted).toMatchObject({
+      client: expect.stringMatching(/^client-[0-9a-f]{16}$/),
+      scope: 'reports:read reports:write',
+    });
+    expect(decodeJwt(minted.token)).toMatchObject({ areas: [], clients: ['12ABC34501DE35', '52998224725'] });
+    for (const args of [
+      ['--client', '123'],
+      ['--client', '52998224725', '--area', 'CRD01'],
+      ['--client', '52998224725', '--scope', 'orders:read'],
+    ])
+      expect(await failure(['token', ...args])).toMatchObject({ exitCode: 2 });
   });
 
   it('tells a wrong call from a sandbox that is not there', async () => {

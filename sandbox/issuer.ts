@@ -5,6 +5,14 @@ import { join } from 'node:path';
 import { exportJWK, generateKeyPair, type JWK } from 'jose';
 import Provider, { type Adapter, type AdapterPayload, type Configuration } from 'oidc-provider';
 import { areas } from './areas.ts';
+import {
+  documentsParameter,
+  finalClientDocuments,
+  finalClientId,
+  finalClientScopes,
+  finalClientSecret,
+  isFinalClientId,
+} from './final-client.ts';
 
 /** The `resource` that tokens are for, and what they carry as audience. */
 const resource = 'urn:lastro:api';
@@ -65,14 +73,29 @@ const loadSecrets = async (home: string): Promise<Secrets> => {
   return secrets;
 };
 
+const oidcClient = ({ id, secret, scopes }: Omit<SandboxClient, 'areas'>) => ({
+  client_id: id,
+  client_secret: secret,
+  grant_types: ['client_credentials'],
+  redirect_uris: [],
+  response_types: [],
+  scope: scopes.join(' '),
+});
+
+/** The bank's own clients are not listed: any set of documents has one, with an id that follows from it. */
+const findClient = (id: string) =>
+  isFinalClientId(id)
+    ? (oidcClient({ id, secret: finalClientSecret(id), scopes: finalClientScopes }) as AdapterPayload)
+    : undefined;
+
 /** oidc-provider's storage in memory. Nothing lasting is in it: access tokens are JWTs, which it does not keep. */
-const memoryAdapter = (): Adapter => {
+const memoryAdapter = (model: string): Adapter => {
   const stored = new Map<string, AdapterPayload>();
   return {
     upsert: async (id, payload) => {
       stored.set(id, payload);
     },
-    find: async (id) => stored.get(id),
+    find: async (id) => (model === 'Client' ? findClient(id) : stored.get(id)),
     findByUserCode: async () => undefined,
     findByUid: async () => undefined,
     consume: async () => {},
@@ -87,14 +110,7 @@ const configuration = (secrets: Secrets): Configuration => ({
   adapter: memoryAdapter,
   jwks: { keys: secrets.keys },
   cookies: { keys: secrets.cookieKeys },
-  clients: sandboxClients.map(({ id, secret, scopes }) => ({
-    client_id: id,
-    client_secret: secret,
-    grant_types: ['client_credentials'],
-    redirect_uris: [],
-    response_types: [],
-    scope: scopes.join(' '),
-  })),
+  clients: sandboxClients.map(oidcClient),
   scopes: staffScopes,
   features: {
     devInteractions: { enabled: false },
@@ -111,11 +127,18 @@ const configuration = (secrets: Secrets): Configuration => ({
       }),
     },
   },
-  extraTokenClaims: (_, token) => ({
-    areas: sandboxClients.find(({ id }) => id === token.clientId)?.areas ?? [],
-  }),
+  extraTokenClaims: ({ oidc }, { clientId = '' }) =>
+    isFinalClientId(clientId)
+      ? { areas: [], clients: documentsOf(clientId, oidc.body) }
+      : { areas: sandboxClients.find(({ id }) => id === clientId)?.areas ?? [] },
   ttl: { ClientCredentials: tokenSeconds },
 });
+
+/** The documents that a token request names, where they are the ones that its client stands for; else none. */
+const documentsOf = (clientId: string, body: Record<string, unknown> | undefined): string[] => {
+  const documents = finalClientDocuments(String(body?.[documentsParameter] ?? ''));
+  return documents && finalClientId(documents) === clientId ? documents : [];
+};
 
 export type Issuer = {
   readonly url: string;

@@ -112,6 +112,7 @@ describe('the same Idempotency-Key', () => {
       subject: 'area-CRD01',
       scopes: new Set<string>(),
       areas: new Set(['CRD01']),
+      clients: new Set<string>(),
     };
     let first: string | undefined;
     const before = await ordersIn();

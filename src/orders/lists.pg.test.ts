@@ -109,7 +109,13 @@ describe('with 20,000 orders stored, an index answers', () => {
   afterAll(() => plans.close());
 
   const principal = (areas: string[]) => ({
-    principal: { clientId: 'c', subject: 's', scopes: new Set<string>(), areas: new Set(areas) },
+    principal: {
+      clientId: 'c',
+      subject: 's',
+      scopes: new Set<string>(),
+      areas: new Set(areas),
+      clients: new Set<string>(),
+    },
   });
 
   const planOf = async (work: () => Promise<unknown>): Promise<string> => {

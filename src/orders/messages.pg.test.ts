@@ -130,6 +130,7 @@ describe('a callback address that no webhook would go to', () => {
           subject: 'area-CRD01',
           scopes: new Set<string>(),
           areas: new Set(['CRD01']),
+          clients: new Set<string>(),
         },
         requestId: 'req_test',
       },

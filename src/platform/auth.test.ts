@@ -58,6 +58,7 @@ describe('a bearer token', () => {
       subject: 'maria',
       scopes: new Set(['orders:read', 'orders:write']),
       areas: new Set(['CRD01']),
+      clients: new Set<string>(),
     });
   });
 
@@ -68,6 +69,14 @@ describe('a bearer token', () => {
   ])('with %s gives only what it says', async (_, payload, areas) => {
     const principal = await authenticate(`Bearer ${await sign(payload)}`);
     expect([...principal.areas]).toEqual(areas);
+  });
+
+  it('tells which of the clients of the bank it speaks for', async () => {
+    const principal = await authenticate(
+      `Bearer ${await sign({ client_id: 'x', clients: ['12ABC34501DE35'] })}`,
+    );
+    expect([...principal.clients]).toEqual(['12ABC34501DE35']);
+    expect([...principal.areas]).toEqual([]);
   });
 
   it.each([undefined, '', 'Basic YTpi', 'Bearer', 'Bearer a.b', 'Bearer a.b.c.d', 'Bearer a b c'])(
@@ -150,6 +159,7 @@ describe('scopes and areas', () => {
     subject: 'c',
     scopes: new Set(scopes),
     areas: new Set(areas),
+    clients: new Set<string>(),
   });
 
   it('must be named in the token; admin has every scope, * every area', () => {

@@ -25,12 +25,16 @@ export const scopes = [
 
 export type Scope = (typeof scopes)[number];
 
-/** Who calls: the client, the person or client that the token speaks for, and what it may do and where. */
+/**
+ * Who calls: the client, the person or client that the token speaks for, and what it may do, in which areas, and
+ * for which of the bank's clients (their CPF or CNPJ, in the claim `clients`).
+ */
 export type Principal = {
   readonly clientId: string;
   readonly subject: string;
   readonly scopes: ReadonlySet<string>;
   readonly areas: ReadonlySet<string>;
+  readonly clients: ReadonlySet<string>;
 };
 
 export type Authenticate = (authorization: string | undefined) => Promise<Principal>;
@@ -57,6 +61,7 @@ const principalOf = (payload: JWTPayload): Principal => {
     subject: payload.sub ?? clientId,
     scopes: new Set(strings(payload.scope)),
     areas: new Set(strings(payload.areas)),
+    clients: new Set(strings(payload.clients)),
   };
 };
 

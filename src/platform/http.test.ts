@@ -10,7 +10,13 @@ import { Problem, problemTypes } from './problem.ts';
 const authenticate: Authenticate = async (authorization) => {
   const [clientId, ...scopes] = authorization?.replace(/^Bearer /, '').split(' ') ?? [];
   if (!clientId) throw new Problem('unauthenticated', 'no token');
-  return { clientId, subject: clientId, scopes: new Set(scopes), areas: new Set(['CRD01']) };
+  return {
+    clientId,
+    subject: clientId,
+    scopes: new Set(scopes),
+    areas: new Set(['CRD01']),
+    clients: new Set<string>(),
+  };
 };
 
 const lines: string[] = [];

@@ -41,6 +41,7 @@ beforeAll(async () => {
       subject: 'test',
       scopes: new Set((authorization ?? '').replace('Bearer ', '').split(' ')),
       areas: new Set(),
+      clients: new Set<string>(),
     }),
     rateLimitPerMinute: 10_000,
     ready: async () => {},
