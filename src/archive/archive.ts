@@ -1,1 +1,11 @@
 export { archivedOrdersDefinition, archivedOrdersTable } from './archived-orders.ts';
+export {
+  appendOrderLookup,
+  findOrderFiles,
+  type LookupDeps,
+  type OrderKey,
+  openOrderLookup,
+  orderLookupTable,
+  refreshOrderLookup,
+  writeOrderLookup,
+} from './order-lookup.ts';

@@ -1,0 +1,13 @@
+import { orderColumns } from '../columns.ts';
+import type { ReportKind } from '../kind.ts';
+
+export const contractOrders: ReportKind = {
+  name: 'contract-orders',
+  title: 'Ordens do contrato',
+  about: 'Orders of a contract of the consumer.',
+  audience: 'area',
+  required: ['contractId'],
+  optional: ['areaId'],
+  includesCurrent: true,
+  columns: orderColumns,
+};

@@ -1,0 +1,156 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { open, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { DuckDBConnection } from '@duckdb/node-api';
+import { openDuckDb, quoteName } from '../lake/duckdb-session.ts';
+import { confineToFiles } from '../lake/engines/duckdb-confinement.ts';
+import { authorize } from './access.ts';
+import { orderConditions } from './conditions.ts';
+import type { ProduceDeps, ProducedReport, ProduceInput, ProduceOptions, ReportFormat } from './contract.ts';
+import { ReportDeniedError, ReportIncompleteError } from './errors.ts';
+import { writeCsv, writeJson, writeNdjson, writeParquet } from './formats/copied.ts';
+import type { ReportFile } from './formats/report-file.ts';
+import { findKind } from './kinds.ts';
+import { makeRows } from './query.ts';
+import { openOrderSource } from './source.ts';
+
+export const contentTypes: { readonly [Format in ReportFormat]: string } = {
+  csv: 'text/csv; charset=utf-8; header=present',
+  json: 'application/json',
+  ndjson: 'application/x-ndjson',
+  parquet: 'application/vnd.apache.parquet',
+  xlsx: 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
+  pdf: 'application/pdf',
+};
+
+/** Rows up to which every format comes sorted; above, only the formats that people read do. */
+const sortedRows = 100_000;
+
+/**
+ * Makes one complete file, or none. The rows that were written are compared with a count of their own; the file has
+ * its final name only after that, and its bytes are on the disk before.
+ * @throws ReportDeniedError; ReportTooLargeError where the format cannot hold it; ReportIncompleteError; the
+ * signal's reason; what the lake or the operational store fails with
+ */
+export const produceReport = async (
+  deps: ProduceDeps,
+  { request, viewer, asOf }: ProduceInput,
+  { folder, signal, progress = () => {} }: ProduceOptions,
+): Promise<ProducedReport> => {
+  const denied = authorize(request, viewer);
+  const kind = findKind(request.kind);
+  if (denied !== null || !kind) throw new ReportDeniedError(denied ?? `there is no report ${request.kind}`);
+  signal.throwIfAborted();
+  const conditions = orderConditions(request, viewer);
+  const session = await openDuckDb(deps.limits);
+  const stop = interruptOn(signal, session.connection);
+  const partial = join(folder, `${randomUUID()}.partial`);
+  let release: (() => void) | undefined;
+  try {
+    const { connection } = session;
+    const source = await openOrderSource(
+      { ...deps, session },
+      { request, viewer, conditions, withCurrent: kind.includesCurrent, signal },
+    );
+    release = source.release;
+    await connection.run('SET enable_progress_bar = true');
+    await connection.run('SET enable_progress_bar_print = false');
+    await confineToFiles(connection, [...source.files, partial]);
+    signal.throwIfAborted();
+    const rows = await makeRows(connection, { kind, request, viewer, conditions, relation: source.relation });
+    const { expectedRows, columns } = rows;
+    progress({ rows: 0, expectedRows });
+    const isSorted = expectedRows <= sortedRows || request.format === 'xlsx' || request.format === 'pdf';
+    const order =
+      rows.order.length > 0 && isSorted ? ` ORDER BY ${rows.order.map(quoteName).join(', ')}` : '';
+    const file: ReportFile = {
+      connection,
+      rows: `report_rows${order}`,
+      columns,
+      expectedRows,
+      path: partial,
+      signal,
+      progress: (done) => progress({ rows: Math.min(done, expectedRows), expectedRows }),
+    };
+    const written = await write(file, request, { title: kind.title, asOf });
+    signal.throwIfAborted();
+    if (written !== expectedRows) throw new ReportIncompleteError(expectedRows, written);
+    const done = await finish(partial, join(folder, `${kind.name}.${request.format}`));
+    progress({ rows: written, expectedRows });
+    const contentType = contentTypes[request.format];
+    return { ...done, rows: written, expectedRows, contentType, snapshotId: source.snapshotId };
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    stop();
+    await session.close();
+    release?.();
+    await rm(partial, { force: true });
+  }
+};
+
+const write = async (
+  file: ReportFile,
+  { format, options }: ProduceInput['request'],
+  _head: { title: string; asOf: Date },
+): Promise<number> => {
+  const watch = watchProgress(file);
+  try {
+    switch (format) {
+      case 'csv':
+        return await writeCsv(file, options);
+      case 'json':
+        return await writeJson(file);
+      case 'ndjson':
+        return await writeNdjson(file);
+      case 'parquet':
+        return await writeParquet(file);
+      default:
+        throw new Error(`the format ${format} is not there yet`);
+    }
+  } finally {
+    clearInterval(watch);
+  }
+};
+
+/** Syncs and hashes the file and gives it its final name. */
+const finish = async (
+  partial: string,
+  path: string,
+): Promise<Pick<ProducedReport, 'path' | 'bytes' | 'sha256'>> => {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(partial, { highWaterMark: 1024 * 1024 })) hash.update(chunk);
+  const handle = await open(partial, 'r+');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  const { size } = await stat(partial);
+  await rename(partial, path);
+  return { path, bytes: size, sha256: hash.digest('hex') };
+};
+
+/** While DuckDB copies by itself, its own estimate is the progress. */
+const watchProgress = ({ connection, expectedRows, progress }: ReportFile): NodeJS.Timeout =>
+  setInterval(() => {
+    const { percentage } = connection.progress;
+    if (percentage > 0) progress(Math.floor((expectedRows * Math.min(percentage, 99)) / 100));
+  }, 200);
+
+/** An interrupt that comes between two statements is forgotten, so it is repeated until the work is over. */
+const interruptOn = (signal: AbortSignal, connection: DuckDBConnection): (() => void) => {
+  let repeat: NodeJS.Timeout | undefined;
+  const interrupt = (): void => {
+    connection.interrupt();
+    repeat ??= setInterval(() => connection.interrupt(), 50);
+  };
+  if (signal.aborted) interrupt();
+  signal.addEventListener('abort', interrupt, { once: true });
+  return () => {
+    clearInterval(repeat);
+    signal.removeEventListener('abort', interrupt);
+  };
+};

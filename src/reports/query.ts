@@ -1,0 +1,161 @@
+import { randomBytes } from 'node:crypto';
+import type { DuckDBConnection } from '@duckdb/node-api';
+import { allRows, quoteName, quoteText } from '../lake/duckdb-session.ts';
+import { predicateSql } from '../lake/predicate.ts';
+import type { OrderConditions } from './conditions.ts';
+import type { ReportRequest, ReportViewer } from './contract.ts';
+import { registerExactJson, unmarkedJson, unmarkedText } from './exact-json.ts';
+import { type FlatColumn, flatColumns, flatSql } from './flatten.ts';
+import type { Each, KindColumn, ReportKind } from './kind.ts';
+import { maskSql, preparedJson } from './masking.ts';
+import { orderSchema } from './source.ts';
+
+/** A column of the file. `flat` is a member of a JSON column as text. */
+export type OutputColumn = {
+  readonly name: string;
+  readonly title: string;
+  readonly type: KindColumn['type'] | 'flat';
+};
+
+/** The rows of a report as the view `report_rows` of the connection, masked already. */
+export type ReportRows = {
+  readonly columns: readonly OutputColumn[];
+  readonly expectedRows: number;
+  /** Columns to sort by where the order matters. */
+  readonly order: readonly string[];
+};
+
+type RowsInput = {
+  readonly kind: ReportKind;
+  readonly request: ReportRequest;
+  readonly viewer: ReportViewer;
+  readonly conditions: OrderConditions;
+  /** Of `openOrderSource`. */
+  readonly relation: string;
+};
+
+/**
+ * Makes the views of a report, from the source to `report_rows`, and counts its rows.
+ *
+ * The count is a query of its own, over the columns that choose orders and the lengths of their lists; the rows come
+ * from taking the lists apart. What is written is compared with it.
+ */
+export const makeRows = async (connection: DuckDBConnection, input: RowsInput): Promise<ReportRows> => {
+  const { kind, request, viewer, conditions } = input;
+  const each = kind.each?.({ participantId: request.parameters.participantId });
+  const where = [predicateSql(orderSchema, conditions.predicate), ...conditions.sql].join(' AND ');
+  await connection.run(`CREATE TEMP VIEW orders AS SELECT * FROM ${input.relation} WHERE ${where}`);
+  const expectedRows = await chooseOrders(connection, each, conditions.status);
+
+  const masked = !viewer.unmasked;
+  // Letters only: nothing that a mask could take for a number.
+  const marker = `${[...randomBytes(20)].map((byte) => String.fromCharCode(97 + (byte % 26))).join('')}:`;
+  registerExactJson(connection, { masked, marker });
+  const json = orderSchema.fields.flatMap(({ name }) => (isJson(name) ? [name] : []));
+  await connection.run(
+    `CREATE TEMP VIEW prepared AS SELECT * REPLACE (${json.map((name) => `${preparedJson(name, masked)} AS ${name}`).join(', ')}) FROM chosen`,
+  );
+  await connection.run(
+    `CREATE TEMP VIEW parts AS SELECT *${each ? `, unnest(${each.list}) AS e` : ''} FROM prepared o`,
+  );
+  const columns = await outputColumns(connection, kind.columns, request.options.json === 'flat');
+  await connection.run(
+    `CREATE TEMP VIEW report_values AS SELECT ${columns.map(({ column, sql }) => `${sql} AS ${quoteName(column.name)}`).join(', ')} FROM parts o`,
+  );
+  await connection.run(
+    `CREATE TEMP VIEW report_rows AS SELECT ${columns.map((each) => `${finished(each, masked, marker)} AS ${quoteName(each.column.name)}`).join(', ')} FROM report_values`,
+  );
+  const order = ['data_criacao', 'ordem_id', 'posicao', 'evento_n'];
+  const named = columns.map(({ column }) => column);
+  return {
+    columns: named,
+    expectedRows,
+    order: order.filter((name) => named.some((own) => own.name === name)),
+  };
+};
+
+const isJson = (name: string): boolean => /^(regras|metadados|notificacoes|logs_eventos)_/.test(name);
+
+/**
+ * The view `chosen`: of each order the latest version, where it has the status asked for. The number of a report's
+ * rows is the answer.
+ *
+ * An order may be there more than once: archived, restored and archived again; or archived and not yet removed from
+ * the operational store. Looking for repeated ids costs a pass over one column, and only where there are some are
+ * their rows compared.
+ */
+const chooseOrders = async (
+  connection: DuckDBConnection,
+  each: Each | undefined,
+  status: string | undefined,
+): Promise<number> => {
+  const wanted = status === undefined ? 'true' : `status_ordem = ${quoteText(status)}`;
+  const rowsWhere = (condition: string): string =>
+    each ? `coalesce(sum(${each.count}) FILTER (${condition}), 0)` : `count(*) FILTER (${condition})`;
+  const [counted] = await allRows(
+    connection,
+    `SELECT count(*) AS versions, count(DISTINCT ordem_id) AS orders, ${rowsWhere(wanted)} AS rows FROM orders o`,
+  );
+  const isRepeated = counted?.versions !== counted?.orders;
+  if (isRepeated) {
+    await connection.run(
+      'CREATE TEMP TABLE repeated AS SELECT ordem_id FROM orders GROUP BY ordem_id HAVING count(*) > 1',
+    );
+  }
+  await connection.run(
+    `CREATE TEMP VIEW chosen AS SELECT * FROM ${isRepeated ? `(${latestVersions})` : 'orders'} WHERE ${wanted}`,
+  );
+  if (!isRepeated) return Number(counted?.rows ?? 0);
+  const [again] = await allRows(connection, `SELECT ${rowsWhere('true')} AS rows FROM chosen o`);
+  return Number(again?.rows ?? 0);
+};
+
+/**
+ * The higher version wins. Of the same version, the archived row: it is what was proven. Without versions (an old
+ * service wrote none) the current one: it can only have been changed after it was archived.
+ */
+const latestVersions = `
+  SELECT * FROM orders WHERE ordem_id NOT IN (SELECT ordem_id FROM repeated)
+  UNION ALL
+  SELECT * FROM orders WHERE ordem_id IN (SELECT ordem_id FROM repeated)
+  QUALIFY row_number() OVER (PARTITION BY ordem_id ORDER BY versao DESC NULLS LAST,
+    CASE WHEN (arquivado_em IS NULL) = (versao IS NULL) THEN 0 ELSE 1 END, arquivado_em DESC, hash_versao) = 1`;
+
+type Output = { readonly column: OutputColumn; readonly from: KindColumn; readonly sql: string };
+
+const outputColumns = async (
+  connection: DuckDBConnection,
+  columns: readonly KindColumn[],
+  isFlat: boolean,
+): Promise<Output[]> => {
+  const outputs: Output[] = [];
+  for (const from of columns) {
+    const { name, title, type, sql } = from;
+    if (type !== 'json' || !isFlat) {
+      outputs.push({ column: { name, title, type }, from, sql });
+      continue;
+    }
+    const flat = await flatColumns(connection, { relation: 'parts o', column: name, sql });
+    outputs.push(
+      ...flat.map(
+        (member: FlatColumn): Output => ({
+          column: { name: member.name, title: member.name, type: 'flat' },
+          from,
+          sql: flatSql(sql, member),
+        }),
+      ),
+    );
+  }
+  return outputs;
+};
+
+/** A value of `report_values` as it goes into files. What came out of JSON was masked with its document. */
+const finished = ({ column, from }: Output, masked: boolean, marker: string): string => {
+  const value = quoteName(column.name);
+  if (column.type === 'json') return unmarkedJson(`CAST(${value} AS VARCHAR)`, marker);
+  if (column.type === 'flat') return unmarkedText(value, marker);
+  if (!masked || from.isKey) return value;
+  if (column.type === 'text') return maskSql(value);
+  if (column.type === 'list') return `list_transform(${value}, lambda x: ${maskSql('x')})`;
+  return value;
+};

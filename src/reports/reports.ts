@@ -1,0 +1,5 @@
+export { authorize } from './access.ts';
+export { ReportDeniedError, ReportIncompleteError, ReportTooLargeError } from './errors.ts';
+export { reportKinds } from './kinds.ts';
+export { produceReport } from './produce.ts';
+export { type ParsedReportRequest, parseReportRequest, reportRequestSchema } from './request.ts';
