@@ -5,6 +5,7 @@ import { type CliContext, UserError } from '../platform/cli.ts';
 import type { Config } from '../platform/config.ts';
 import type { ServiceNow } from '../platform/incidents.ts';
 import type { S3Options } from '../platform/store/s3.ts';
+import { workFolder } from '../platform/work-folder.ts';
 import type { ConsolidateDeps } from './consolidate.ts';
 import { type Domain, loadDomains } from './domain-models.ts';
 import type { Delivered } from './feedback.ts';
@@ -37,7 +38,7 @@ export const openCommandRoom = async (
     lake,
     files: await openFileCache({
       store: lake.store,
-      folder: join(config.LASTRO_HOME, 'cache', `consolidate-${process.pid}`),
+      folder: join(await workFolder(config.LASTRO_HOME), 'consolidate-cache'),
       maxBytes: copiesBytes,
     }),
     clock: () => new Date(),

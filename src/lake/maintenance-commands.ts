@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { type CliContext, UserError, write } from '../platform/cli.ts';
+import { workFolder } from '../platform/work-folder.ts';
 import { withTable } from './command-lake.ts';
 import { openDuckDb } from './duckdb-session.ts';
 import { openFileCache } from './file-cache.ts';
@@ -104,8 +105,7 @@ const compact = (
   options: { target?: number; json?: boolean },
 ): Promise<void> =>
   withTable(context, name, async (lake) => {
-    const { LASTRO_HOME } = context.config();
-    const session = await openDuckDb({ temporaryParent: join(LASTRO_HOME, 'tmp') });
+    const session = await openDuckDb({ temporaryParent: await workFolder(context.config().LASTRO_HOME) });
     try {
       const files = await openFileCache({
         store: lake.store,

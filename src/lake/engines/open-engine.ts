@@ -1,7 +1,8 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../../platform/cli.ts';
 import type { Config } from '../../platform/config.ts';
+import { workFolder } from '../../platform/work-folder.ts';
 import { openFileCache } from '../file-cache.ts';
 import type { Lake } from '../tables.ts';
 import type { LakeEngine } from './engine.ts';
@@ -39,8 +40,7 @@ export const openEngine = async ({
   }
   const opened = await lake();
   const { openDuckDbEngine } = await import('./duckdb.ts');
-  const temporary = join(config.LASTRO_HOME, 'tmp');
-  await mkdir(temporary, { recursive: true });
+  const temporary = await workFolder(config.LASTRO_HOME);
   // A cache of this process alone: another one would throw out what it does not know.
   const folder = await mkdtemp(join(temporary, 'sql-cache-'));
   const cache = await openFileCache({ store: opened.store, folder, maxBytes: 20 * 1024 ** 3 });
