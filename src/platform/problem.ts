@@ -19,6 +19,12 @@ export const problemTypes = {
   'request-in-progress': { status: 409, title: 'A request with this idempotency key is still running' },
   'idempotency-key-reused': { status: 422, title: 'The idempotency key was used with another body' },
   'rate-limited': { status: 429, title: 'Too many requests' },
+  'report-limit': { status: 429, title: 'The limit of reports is reached' },
+  'report-not-ready': { status: 409, title: 'The report has no file yet, or never will' },
+  'report-expired': { status: 410, title: 'The file of the report is not kept any more' },
+  'link-invalid': { status: 403, title: 'The link was not made by this service' },
+  'link-expired': { status: 410, title: 'The link has expired' },
+  'range-not-satisfiable': { status: 416, title: 'The range begins after the end' },
   'partner-unavailable': { status: 503, title: 'A partner system does not answer' },
   unavailable: { status: 503, title: 'The service is not ready' },
   internal: { status: 500, title: 'The service failed' },
@@ -32,6 +38,7 @@ export type ProblemBody = {
   status: number;
   detail?: string;
   violations?: FieldViolation[];
+  [member: string]: unknown;
 };
 
 /** An error that a client is told of. Everything else becomes `internal`, without its message. */
@@ -39,17 +46,28 @@ export class Problem extends Error {
   readonly type: ProblemType;
   readonly violations: FieldViolation[] | undefined;
   readonly headers: Record<string, string>;
+  /** Members beyond those of RFC 9457, for clients that act on the problem. */
+  readonly members: Record<string, unknown>;
 
   constructor(
     type: ProblemType,
     detail: string,
-    { violations, headers }: { violations?: FieldViolation[]; headers?: Record<string, string> } = {},
+    {
+      violations,
+      headers,
+      members,
+    }: {
+      violations?: FieldViolation[];
+      headers?: Record<string, string>;
+      members?: Record<string, unknown>;
+    } = {},
   ) {
     super(detail);
     this.name = 'Problem';
     this.type = type;
     this.violations = violations;
     this.headers = headers ?? {};
+    this.members = members ?? {};
   }
 }
 
@@ -57,6 +75,7 @@ export class Problem extends Error {
 export const problemBody = (problem: Problem): ProblemBody => {
   const { status, title } = problemTypes[problem.type];
   return {
+    ...problem.members,
     type: `/problems/${problem.type}`,
     title,
     status,
