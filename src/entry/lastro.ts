@@ -1,4 +1,7 @@
 #!/usr/bin/env node
+import { existsSync } from 'node:fs';
+import { enableCompileCache } from 'node:module';
+import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import type { RegisterCommands } from '../platform/cli.ts';
 import { UserError } from '../platform/cli.ts';
@@ -51,6 +54,15 @@ const groups: Record<string, CommandGroup> = {
   token: { about: 'print a token of the sandbox issuer', load: () => loadSandboxCommands('token-cli.ts') },
 };
 
+/**
+ * Keeps compiled code (types stripped, byte code) in LASTRO_HOME, so that no start makes it again: half of the CPU
+ * of a short command, and 0.7 s of consolidation with its threads. Only where the home is there: asking for help or
+ * a quorum leaves no folder behind.
+ */
+const keepCompiled = (home: string): void => {
+  if (existsSync(home)) enableCompileCache(join(home, 'cache', 'node'));
+};
+
 const helpForAll = (): Command => {
   const program = newProgram();
   for (const [name, { about }] of Object.entries(groups)) program.command(name).description(about);
@@ -68,6 +80,7 @@ const newProgram = (): Command =>
 const main = async (args: string[]): Promise<number> => {
   const context = openCliContext(process);
   try {
+    keepCompiled(process.env.LASTRO_HOME || './.lastro');
     const group = groups[args[0] ?? ''];
     const program = group ? newProgram() : helpForAll();
     if (group) (await group.load()).register(program, context);

@@ -8,8 +8,12 @@ import { UserError } from './cli.ts';
 
 const run = promisify(execFile);
 
-/** Absolute paths of the installed PostgreSQL programs. */
-export type PostgresBinaries = { readonly postgres: string; readonly initdb: string };
+/** Absolute paths of the installed PostgreSQL programs, and their major version (`18`). */
+export type PostgresBinaries = {
+  readonly postgres: string;
+  readonly initdb: string;
+  readonly version: string;
+};
 
 /**
  * How a PostgreSQL program is started. PostgreSQL refuses to run as root, so root needs a detour; `owner` is
@@ -90,7 +94,10 @@ export const findPostgresBinaries = async (): Promise<PostgresBinaries> => {
   const root = dirname(dirname(entry));
   await makeLibraryLinks(root);
   const bin = join(root, 'native', 'bin');
-  return { postgres: join(bin, 'postgres'), initdb: join(bin, 'initdb') };
+  // The package bears PostgreSQL's version; asking the program costs a process at every start.
+  const about = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
+  const version = about.version.split('.')[0] ?? '';
+  return { postgres: join(bin, 'postgres'), initdb: join(bin, 'initdb'), version };
 };
 
 const makeLibraryLinks = async (root: string): Promise<void> => {

@@ -69,10 +69,8 @@ export const prepareCluster = async (target: Cluster, log: (line: string) => voi
     log('making the database (first start)');
     await sweepHalfMade(home);
     await makeCluster(target, home);
-  } else {
-    const { stdout } = await run(target.binaries.postgres, ['-V'], { env: programEnv() });
-    const own = /(\d+)\./.exec(stdout)?.[1];
-    if (own !== undefined && found !== own) throw wrongVersion(target.folder, found, own);
+  } else if (found !== target.binaries.version) {
+    throw wrongVersion(target.folder, found, target.binaries.version);
   }
 };
 

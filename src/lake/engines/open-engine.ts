@@ -38,8 +38,8 @@ export const openEngine = async ({
       ...(config.ATHENA_OUTPUT === undefined ? {} : { outputLocation: config.ATHENA_OUTPUT }),
     });
   }
-  const opened = await lake();
-  const { openDuckDbEngine } = await import('./duckdb.ts');
+  // While the database starts, the code is read.
+  const [opened, { openDuckDbEngine }] = await Promise.all([lake(), import('./duckdb.ts')]);
   const temporary = await workFolder(config.LASTRO_HOME);
   // A cache of this process alone: another one would throw out what it does not know.
   const folder = await mkdtemp(join(temporary, 'sql-cache-'));
