@@ -6,7 +6,7 @@ import { assertFence } from '../platform/leases.ts';
 import type { Db, Tx } from '../platform/postgres.ts';
 import { batchMessage, queueFeedback } from './feedback-queue.ts';
 import { findOverlaps } from './offsets.ts';
-import type { Batch } from './plan.ts';
+import { type Batch, enumerate } from './plan.ts';
 import type { BatchReading } from './read.ts';
 import { fileStates } from './read-worker.ts';
 import { batchCommitId, type NewRun } from './runs.ts';
@@ -74,11 +74,13 @@ export const countBatch = ({ batch, reading, events, quarantine }: WrittenBatch)
   const { states } = reading;
   const inState = (state: number): number =>
     states.reduce((count, each) => count + (each === state ? 1 : 0), 0);
-  const rewritten = batch.files.reduce(
-    (count, { knownHashes }, index) =>
-      count + (knownHashes.length > 0 && states[index] === fileStates.taken ? 1 : 0),
-    0,
-  );
+  let rewritten = 0;
+  let bytesIn = 0;
+  for (const [index, { size, knownHashes }] of enumerate(batch.files)) {
+    if (states[index] !== fileStates.taken) continue;
+    bytesIn += size;
+    if (knownHashes.length > 0) rewritten++;
+  }
   const added = [events.file, quarantine].filter((file) => file !== undefined);
   return {
     files: batch.files.length,
@@ -91,10 +93,7 @@ export const countBatch = ({ batch, reading, events, quarantine }: WrittenBatch)
     duplicates: events.duplicates,
     conflicts: events.conflicts,
     reasons: reading.reasons,
-    bytesIn: batch.files.reduce(
-      (sum, { size }, index) => sum + (states[index] === fileStates.taken ? size : 0),
-      0,
-    ),
+    bytesIn,
     bytesOut: added.reduce((sum, { bytes }) => sum + bytes, 0),
     dataFiles: added.length,
   };

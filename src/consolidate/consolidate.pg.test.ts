@@ -208,6 +208,15 @@ describe('nothing twice', () => {
     expect((await room.run()).summary).toMatchObject({ rows: 4, gaps: 0 });
   });
 
+  it('drops exact duplicates of an earlier batch of the same run', async () => {
+    await room.put('a/t+0+0000000005.json', '{"n":5}');
+    await room.put('b/t+0+0000000005.json', '{"n":5}');
+    await room.put('c/t+0+0000000005.json', '{"n":"other"}');
+    const { summary } = await room.run({ limits: { ...room.deps.limits, batchFiles: 1 } });
+    expect(summary).toMatchObject({ documents: 3, rows: 2, duplicates: 1 });
+    expect(await documents()).toEqual(['{"n":"other"}', '{"n":5}']);
+  });
+
   it('cuts the work into batches with a commit each, and goes on where a failed run ended', async () => {
     for (let n = 0; n < 10; n++) await room.put(`t+0+${String(n).padStart(10, '0')}.json`, `{"n":${n}}`);
     const limits = { ...room.deps.limits, batchFiles: 3 };

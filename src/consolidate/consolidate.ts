@@ -10,7 +10,8 @@ import { refreshDomains } from './domains.ts';
 import { type Limits, watchLimits } from './limits.ts';
 import { findGaps } from './offsets.ts';
 import { partitionColumns } from './partition.ts';
-import { type Batch, type Plan, planConsolidation } from './plan.ts';
+import { type Batch, openPlanner, type Plan } from './plan.ts';
+import { portions } from './portions.ts';
 import { type BatchReading, openReaders, type Readers, readingThreads } from './read.ts';
 import { failRun, finishRun, leaseName, leaseTtlMs, type NewRun, type Summary, startRun } from './runs.ts';
 import type { Source } from './source.ts';
@@ -154,16 +155,24 @@ const makePlan = async (
   readers: Readers,
   table: Table | null,
 ): Promise<Plan> => {
-  const listing = await readers.list(signal);
-  const taken = await loadTaken(pool, name, source.url, listing);
   const columns = table ? partitionColumns(table) : partitionBy.map(({ column }) => column);
-  return planConsolidation(listing, taken, {
+  const planner = openPlanner({
     split: { topic: columns.includes('topic'), kafkaPartition: columns.includes('kafka_partition') },
     batchBytes: limits.batchBytes,
     batchFiles: limits.batchFiles,
     ...(wait ? { wait: { ...wait, now: clock() } } : {}),
   });
+  const listing = await readers.list(signal);
+  // What was taken of a few folders at a time: a source that keeps its old files costs time, not memory.
+  for (const folders of portions(listing, ({ sizes }) => sizes.length, lookedUpAtOnce)) {
+    const paths = folders.map(({ path }) => path);
+    const taken = await loadTaken(pool, name, source.url, paths);
+    for (const folder of folders) planner.add(folder, taken.get(folder.path));
+  }
+  return planner.plan();
 };
+
+const lookedUpAtOnce = 20_000;
 
 const runBatches = async (
   deps: ConsolidateDeps,

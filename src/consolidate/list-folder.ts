@@ -1,32 +1,11 @@
 import { lstatSync, readdirSync } from 'node:fs';
-import type { ListedFolder } from './plan.ts';
+import { type ListedFolder, openListedFolder } from './listed-folder.ts';
 import type { Source } from './source.ts';
 
 export type FolderListing = {
   readonly folder: ListedFolder;
   /** Paths of the folders in it. */
   readonly below: readonly string[];
-};
-
-export const emptyFolder = (path: string): ListedFolder => ({
-  path,
-  names: [],
-  sizes: [],
-  versions: [],
-  modified: [],
-});
-
-export const addObject = (
-  folder: ListedFolder,
-  name: string,
-  size: number,
-  version: string,
-  modified: number,
-): void => {
-  folder.names.push(name);
-  folder.sizes.push(size);
-  folder.versions.push(version);
-  folder.modified.push(modified);
 };
 
 /**
@@ -36,14 +15,14 @@ export const addObject = (
 export const listFolder = (source: Source, path: string): FolderListing => {
   if (source.kind !== 'directory') throw new Error(`expected a directory to list, found ${source.url}`);
   const absolute = `${source.root}/${path}`;
-  const folder = emptyFolder(path);
+  const folder = openListedFolder(path);
   const below: string[] = [];
   for (const entry of readdirSync(absolute, { withFileTypes: true })) {
     // `_temporary`, `.lastro-writes`: what Hive's convention and half-written files hide.
     if (entry.isDirectory() && !/^[._]/.test(entry.name)) below.push(`${path}${entry.name}/`);
     if (!entry.isFile()) continue;
     const found = lstatSync(absolute + entry.name, { throwIfNoEntry: false });
-    if (found) addObject(folder, entry.name, found.size, `${found.size}-${found.mtimeMs}`, found.mtimeMs);
+    if (found) folder.add({ name: entry.name, size: found.size, modified: found.mtimeMs });
   }
-  return { folder, below };
+  return { folder: folder.folder(), below };
 };

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { type ListedFolder, openListedFolder } from './listed-folder.ts';
 import { findGaps, findOverlaps, mergeRanges, type OffsetRange } from './offsets.ts';
-import { type ListedFolder, type PlanOptions, planConsolidation, type TakenObjects } from './plan.ts';
+import { enumerate, openPlanner, type PlanOptions, type TakenObjects } from './plan.ts';
 
 const options: PlanOptions = {
   split: { topic: false, kafkaPartition: false },
@@ -9,15 +10,27 @@ const options: PlanOptions = {
   batchFiles: 1_000,
 };
 
-const folder = (path: string, files: Record<string, number>): ListedFolder => ({
-  path,
-  names: Object.keys(files),
-  sizes: Object.values(files),
-  versions: Object.keys(files).map((name) => `v-${name}`),
-  modified: Object.keys(files).map(() => 1_000),
-});
+const folder = (path: string, files: Record<string, number>): ListedFolder => {
+  const listed = openListedFolder(path);
+  for (const [name, size] of Object.entries(files))
+    listed.add({ name, size, modified: 1_000, etag: `v-${name}` });
+  return listed.folder();
+};
 
-const none: TakenObjects = new Map();
+const none: ReadonlyMap<string, TakenObjects> = new Map();
+
+const planConsolidation = (listing: ListedFolder[], taken: typeof none, given: PlanOptions) => {
+  const planner = openPlanner(given);
+  for (const each of listing) planner.add(each, taken.get(each.path));
+  const plan = planner.plan();
+  return {
+    ...plan,
+    batches: plan.batches.map((batch) => ({
+      ...batch,
+      files: [...enumerate(batch.files)].map(([, file]) => file),
+    })),
+  };
+};
 
 describe('plan', () => {
   it('cuts batches by bytes and by files, in order of topic, partition and offset', () => {

@@ -1,40 +1,44 @@
-import type { DocumentFormat, KafkaPlace } from './object-name.ts';
+import { type ListedFolder, versionAt } from './listed-folder.ts';
+import type { KafkaPlace } from './object-name.ts';
 import { parseObjectName } from './object-name.ts';
-
-/** One folder of the source and the objects in it, as parallel lists: seventy thousand of them cost little so. */
-export type ListedFolder = {
-  /** Relative to the source, `/` at the end; empty for the source itself. */
-  readonly path: string;
-  readonly names: string[];
-  readonly sizes: number[];
-  /** Changes whenever the object is written again: an ETag, or size and time of the last write. */
-  readonly versions: string[];
-  /** Milliseconds since 1970. */
-  readonly modified: number[];
-};
+import { compareTexts, textAt } from './text-list.ts';
 
 /** What an earlier run took under a name. Several contents, where the object was written again in between. */
 export type TakenObject = { readonly versions: readonly string[]; readonly hashes: readonly string[] };
 
-/** By folder path, then by name. */
-export type TakenObjects = ReadonlyMap<string, ReadonlyMap<string, TakenObject>>;
+/** Of one folder, by name. */
+export type TakenObjects = ReadonlyMap<string, TakenObject>;
 
 export type PlannedFile = {
   readonly folder: string;
   readonly name: string;
   readonly size: number;
   readonly version: string;
-  readonly format: DocumentFormat;
   readonly kafka: KafkaPlace | undefined;
   /** Hashes of the contents taken under this name before; empty for a new name. */
   readonly knownHashes: readonly string[];
 };
 
+/**
+ * Files of a batch, in order. Each is made when it is asked for: hundreds of thousands of objects would cost more
+ * memory than reading the files does.
+ */
+export type PlannedFiles = {
+  readonly length: number;
+  /** From 0, below `length`. */
+  readonly at: (index: number) => PlannedFile;
+};
+
+/** The files with their indexes. */
+export function* enumerate(files: PlannedFiles): Generator<[number, PlannedFile]> {
+  for (let index = 0; index < files.length; index++) yield [index, files.at(index)];
+}
+
 /** Files of one group, to be read, written and committed together. */
 export type Batch = {
   /** Values of the table's partition columns that all of its files share. */
   readonly group: { readonly topic: string | null; readonly kafkaPartition: number | null };
-  readonly files: readonly PlannedFile[];
+  readonly files: PlannedFiles;
   readonly bytes: number;
   readonly expectedBytesOut: number;
 };
@@ -66,121 +70,224 @@ export type PlanOptions = {
 /** Nested JSON shrinks to about this part of itself in Parquet with zstd; measured on webhooks and on order events. */
 const outputPerInput = 1 / 5.5;
 
-type Group = Batch['group'] & { files: PlannedFile[]; modified: number };
+export type Planner = {
+  /** Looks at one folder of the source, and at what was taken of it before. Keeps what is to be taken. */
+  readonly add: (folder: ListedFolder, taken?: TakenObjects) => void;
+  readonly plan: () => Plan;
+};
 
 /**
- * What a run will do, from what is there and what was taken. Pure. Files go in order of topic, partition, offset
- * and name, so that the same input gives the same batches.
+ * Makes a plan of what is there and what was taken, folder after folder. Pure. Files go in order of topic, partition,
+ * offset and name, so that the same input gives the same batches.
  */
-export const planConsolidation = (
-  listing: readonly ListedFolder[],
-  taken: TakenObjects,
-  options: PlanOptions,
-): Plan => {
-  const groups = new Map<string, Group>();
+export const openPlanner = (options: PlanOptions): Planner => {
   const places = new Map<string, { topic: string; kafkaPartition: number }>();
+  const kept = openKeptFiles();
   let skipped = 0;
   let ignored = 0;
-  for (const folder of listing) {
-    const known = taken.get(folder.path);
-    folder.names.forEach((name, index) => {
-      const parsed = parseObjectName(name);
-      if (!parsed) {
-        ignored++;
-        return;
+  return {
+    add: (folder, taken) => {
+      for (let index = 0; index < folder.sizes.length; index++) {
+        const name = textAt(folder.names, index);
+        const parsed = parseObjectName(name);
+        if (!parsed) {
+          ignored++;
+          continue;
+        }
+        const { kafka } = parsed;
+        const place = kafka && `${kafka.topic}/${kafka.partition}`;
+        if (kafka && place !== undefined && !places.has(place)) {
+          places.set(place, { topic: kafka.topic, kafkaPartition: kafka.partition });
+        }
+        const before = taken?.get(name);
+        if (before?.versions.includes(versionAt(folder, index))) skipped++;
+        else kept.add(folder, index, kafka, before?.hashes);
       }
-      if (parsed.kafka) {
-        const { topic, partition } = parsed.kafka;
-        const place = `${topic}/${partition}`;
-        if (!places.has(place)) places.set(place, { topic, kafkaPartition: partition });
-      }
-      const version = folder.versions[index] as string;
-      const before = known?.get(name);
-      if (before?.versions.includes(version)) {
-        skipped++;
-        return;
-      }
-      const group = groupFor(groups, parsed.kafka, options.split);
-      group.modified = Math.max(group.modified, folder.modified[index] as number);
-      group.files.push({
+    },
+    plan: () => ({ ...cutBatches(kept, options), skipped, ignored, places: [...places.values()] }),
+  };
+};
+
+/**
+ * The files that are to be taken: where each stands in the listing, and what its name says, as numbers in blocks of
+ * their own. An object for each of hundreds of thousands would take ten times the memory.
+ */
+const openKeptFiles = () => {
+  const folders: ListedFolder[] = [];
+  const topics: string[] = [];
+  const topicIndexes = new Map<string, number>();
+  const knownHashes = new Map<number, readonly string[]>();
+  let count = 0;
+  /** Index of the folder, and of the file in it. */
+  let folderOf = new Uint32Array(1024);
+  let placeOf = new Uint32Array(1024);
+  /** Index of the topic, partition and offset; -1 where the name has none. */
+  let topicOf = new Int32Array(1024);
+  let partitionOf = new Int32Array(1024);
+  let offsetOf = new Float64Array(1024);
+
+  const grow = (): void => {
+    const size = count * 2;
+    const copy = <T extends { set: (from: T) => void }>(to: T, from: T): T => {
+      to.set(from);
+      return to;
+    };
+    folderOf = copy(new Uint32Array(size), folderOf);
+    placeOf = copy(new Uint32Array(size), placeOf);
+    topicOf = copy(new Int32Array(size), topicOf);
+    partitionOf = copy(new Int32Array(size), partitionOf);
+    offsetOf = copy(new Float64Array(size), offsetOf);
+  };
+
+  const topicIndex = (topic: string): number => {
+    const known = topicIndexes.get(topic);
+    if (known !== undefined) return known;
+    topicIndexes.set(topic, topics.length);
+    return topics.push(topic) - 1;
+  };
+
+  const folderAt = (index: number): ListedFolder => folders[folderOf[index] as number] as ListedFolder;
+  const topicAt = (index: number): string | undefined => topics[topicOf[index] as number];
+
+  const kafkaAt = (index: number): KafkaPlace | undefined => {
+    const topic = topicAt(index);
+    if (topic === undefined) return undefined;
+    return { topic, partition: partitionOf[index] as number, offset: offsetOf[index] as number };
+  };
+
+  const compareNames = (a: number, b: number): number =>
+    compareTexts(folderAt(a).names, placeOf[a] as number, folderAt(b).names, placeOf[b] as number);
+
+  return {
+    add: (folder: ListedFolder, at: number, kafka?: KafkaPlace, hashes?: readonly string[]): void => {
+      if (folders.at(-1) !== folder) folders.push(folder);
+      if (count === folderOf.length) grow();
+      if (hashes) knownHashes.set(count, hashes);
+      folderOf[count] = folders.length - 1;
+      placeOf[count] = at;
+      topicOf[count] = kafka ? topicIndex(kafka.topic) : -1;
+      partitionOf[count] = kafka?.partition ?? -1;
+      offsetOf[count] = kafka?.offset ?? -1;
+      count++;
+    },
+    sizeAt: (index: number): number => folderAt(index).sizes[placeOf[index] as number] as number,
+    modifiedAt: (index: number): number => folderAt(index).modified[placeOf[index] as number] as number,
+    groupAt: (index: number, split: PlanOptions['split']): Batch['group'] => {
+      const topic = topicAt(index);
+      return {
+        topic: split.topic ? (topic ?? null) : null,
+        kafkaPartition: split.kafkaPartition && topic !== undefined ? (partitionOf[index] as number) : null,
+      };
+    },
+    fileAt: (index: number): PlannedFile => {
+      const folder = folderAt(index);
+      const place = placeOf[index] as number;
+      return {
         folder: folder.path,
-        name,
-        size: folder.sizes[index] as number,
-        version,
-        ...parsed,
-        knownHashes: before?.hashes ?? [],
-      });
-    });
-  }
-  return { ...cutBatches([...groups.values()], options), skipped, ignored, places: [...places.values()] };
+        name: textAt(folder.names, place),
+        size: folder.sizes[place] as number,
+        version: versionAt(folder, place),
+        kafka: kafkaAt(index),
+        knownHashes: knownHashes.get(index) ?? [],
+      };
+    },
+    /** Every file's index: group by group, then by topic, partition, offset and name. */
+    inOrder: ({ topic: byTopic, kafkaPartition: byPartition }: PlanOptions['split']): Uint32Array => {
+      const compareTopics = (a: number, b: number): number =>
+        topicOf[a] === topicOf[b] ? 0 : compareText(topicAt(a) ?? '', topicAt(b) ?? '');
+      const comparePartitions = (a: number, b: number): number =>
+        (partitionOf[a] as number) - (partitionOf[b] as number);
+      return new Uint32Array(count)
+        .map((_, index) => index)
+        .sort(
+          (a, b) =>
+            (byPartition && !byTopic ? comparePartitions(a, b) : 0) ||
+            compareTopics(a, b) ||
+            comparePartitions(a, b) ||
+            (offsetOf[a] as number) - (offsetOf[b] as number) ||
+            compareText(folderAt(a).path, folderAt(b).path) ||
+            compareNames(a, b),
+        );
+    },
+  };
 };
 
-const groupFor = (
-  groups: Map<string, Group>,
-  kafka: KafkaPlace | undefined,
-  split: PlanOptions['split'],
-): Group => {
-  const topic = split.topic ? (kafka?.topic ?? null) : null;
-  const kafkaPartition = split.kafkaPartition ? (kafka?.partition ?? null) : null;
-  const name = `${topic ?? ''}/${kafkaPartition ?? ''}`;
-  const found = groups.get(name);
-  if (found) return found;
-  const made = { topic, kafkaPartition, files: [], modified: 0 };
-  groups.set(name, made);
-  return made;
-};
-
-const compareFiles = (a: PlannedFile, b: PlannedFile): number => {
-  const byTopic = compareText(a.kafka?.topic ?? '', b.kafka?.topic ?? '');
-  if (byTopic !== 0) return byTopic;
-  const byPartition = (a.kafka?.partition ?? -1) - (b.kafka?.partition ?? -1);
-  if (byPartition !== 0) return byPartition;
-  const byOffset = (a.kafka?.offset ?? -1) - (b.kafka?.offset ?? -1);
-  if (byOffset !== 0) return byOffset;
-  return compareText(a.folder, b.folder) || compareText(a.name, b.name);
-};
+type KeptFiles = ReturnType<typeof openKeptFiles>;
 
 /** By code unit: a hundred times faster than a collator, and the same on every machine. */
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
+const viewFiles = (kept: KeptFiles, indexes: Uint32Array): PlannedFiles => ({
+  length: indexes.length,
+  at: (index) => kept.fileAt(indexes[index] as number),
+});
+
 const cutBatches = (
-  groups: Group[],
-  { batchBytes, batchFiles, wait }: PlanOptions,
+  kept: KeptFiles,
+  options: PlanOptions,
 ): Pick<Plan, 'batches' | 'files' | 'bytes' | 'deferred'> => {
   const batches: Batch[] = [];
   let deferred = 0;
-  const inOrder = groups.toSorted(
-    (a, b) =>
-      compareText(a.topic ?? '', b.topic ?? '') || (a.kafkaPartition ?? -1) - (b.kafkaPartition ?? -1),
-  );
-  for (const { files, modified, topic, kafkaPartition } of inOrder) {
-    const total = files.reduce((sum, { size }) => sum + size, 0);
-    if (wait && total < wait.bytes && wait.now.getTime() - modified < wait.forMs) {
-      deferred += files.length;
-      continue;
-    }
-    files.sort(compareFiles);
-    let from = 0;
-    let bytes = 0;
-    const close = (to: number): void => {
-      const expectedBytesOut = Math.round(bytes * outputPerInput);
-      batches.push({
-        group: { topic, kafkaPartition },
-        files: files.slice(from, to),
-        bytes,
-        expectedBytesOut,
-      });
-      from = to;
-      bytes = 0;
-    };
-    files.forEach(({ size }, index) => {
-      const full = bytes + size > batchBytes || index - from >= batchFiles;
-      if (full && index > from) close(index);
-      bytes += size;
-    });
-    if (files.length > from) close(files.length);
+  for (const { group, indexes } of cutGroups(kept, options)) {
+    if (isToWait(kept, indexes, options)) deferred += indexes.length;
+    else batches.push(...cutGroup(kept, group, indexes, options));
   }
   const sum = (of: (batch: Batch) => number): number =>
     batches.reduce((total, batch) => total + of(batch), 0);
   return { batches, files: sum(({ files }) => files.length), bytes: sum(({ bytes }) => bytes), deferred };
+};
+
+type Group = { readonly group: Batch['group']; readonly indexes: Uint32Array };
+
+const cutGroups = (kept: KeptFiles, { split }: PlanOptions): Group[] => {
+  const order = kept.inOrder(split);
+  const groups: Group[] = [];
+  let from = 0;
+  while (from < order.length) {
+    const group = kept.groupAt(order[from] as number, split);
+    let to = from + 1;
+    while (to < order.length && sameGroup(group, kept.groupAt(order[to] as number, split))) to++;
+    groups.push({ group, indexes: order.subarray(from, to) });
+    from = to;
+  }
+  return groups;
+};
+
+const sameGroup = (a: Batch['group'], b: Batch['group']): boolean =>
+  a.topic === b.topic && a.kafkaPartition === b.kafkaPartition;
+
+const isToWait = (kept: KeptFiles, indexes: Uint32Array, { wait }: PlanOptions): boolean => {
+  if (!wait) return false;
+  let bytes = 0;
+  let newest = 0;
+  for (const index of indexes) {
+    bytes += kept.sizeAt(index);
+    newest = Math.max(newest, kept.modifiedAt(index));
+  }
+  return bytes < wait.bytes && wait.now.getTime() - newest < wait.forMs;
+};
+
+const cutGroup = (
+  kept: KeptFiles,
+  group: Batch['group'],
+  indexes: Uint32Array,
+  { batchBytes, batchFiles }: PlanOptions,
+): Batch[] => {
+  const batches: Batch[] = [];
+  let from = 0;
+  let bytes = 0;
+  const close = (to: number): void => {
+    const expectedBytesOut = Math.round(bytes * outputPerInput);
+    batches.push({ group, files: viewFiles(kept, indexes.subarray(from, to)), bytes, expectedBytesOut });
+    from = to;
+    bytes = 0;
+  };
+  indexes.forEach((file, at) => {
+    const size = kept.sizeAt(file);
+    const full = bytes + size > batchBytes || at - from >= batchFiles;
+    if (full && at > from) close(at);
+    bytes += size;
+  });
+  if (indexes.length > from) close(indexes.length);
+  return batches;
 };

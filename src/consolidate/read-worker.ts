@@ -1,9 +1,10 @@
-import { hash as digest } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { gunzipSync } from 'node:zlib';
+import { contentHash, hashBytes } from './content-hash.ts';
 import { createDocumentCutter, type DocumentLimits, type Fault } from './documents.ts';
 import { type FolderListing, listFolder } from './list-folder.ts';
+import { folderBlocks } from './listed-folder.ts';
 import { parseObjectName } from './object-name.ts';
 import type { Source } from './source.ts';
 import { openStage, type StagedObject, type StageFile } from './staging.ts';
@@ -41,7 +42,8 @@ export type ChunkResult = {
   readonly states: Uint8Array;
   readonly documents: Uint32Array;
   readonly quarantined: Uint32Array;
-  readonly hashes: string[];
+  /** `hashBytes` for each file, in a row. */
+  readonly hashes: Uint8Array;
   readonly bytes: number;
   readonly reasons: Record<string, number>;
   readonly problems: { readonly index: number; readonly message: string }[];
@@ -54,9 +56,6 @@ export type FromWorker =
   | { readonly kind: 'failed'; readonly message: string };
 
 type Content = { bytes: Buffer; length: number };
-
-/** 144 bits of SHA-256: short enough to keep for every object, too long to meet twice. */
-const hashOf = (content: Uint8Array): string => digest('sha256', content, 'base64url').slice(0, 24);
 
 const gzipMagic = (bytes: Uint8Array, length: number): boolean =>
   length >= 2 && bytes[0] === 0x1f && bytes[1] === 0x8b;
@@ -116,8 +115,9 @@ const createWork = ({ source, limits }: WorkerSetup) => {
     known: readonly string[],
   ): void => {
     const name = parseObjectName(key.slice(key.lastIndexOf('/') + 1));
-    const hash = hashOf(content.bytes.subarray(0, content.length));
-    result.hashes[index] = hash;
+    const bytesOfHash = contentHash(content.bytes.subarray(0, content.length));
+    result.hashes.set(bytesOfHash, index * hashBytes);
+    const hash = bytesOfHash.toString('base64url');
     if (known.includes(hash)) {
       result.states[index] = fileStates.unchanged;
       return;
@@ -240,7 +240,7 @@ const run = async (setup: WorkerSetup, port: NonNullable<typeof parentPort>): Pr
       states: new Uint8Array(count),
       documents: new Uint32Array(count),
       quarantined: new Uint32Array(count),
-      hashes: new Array<string>(count).fill(''),
+      hashes: new Uint8Array(count * hashBytes),
       bytes: chunk.sizes.reduce((sum, size) => sum + size, 0),
       reasons: {},
       problems: [],
@@ -259,8 +259,12 @@ const run = async (setup: WorkerSetup, port: NonNullable<typeof parentPort>): Pr
     turn = turn
       .then(() => answer(message))
       .catch((error: unknown): FromWorker => ({ kind: 'failed', message: String(error) }))
-      .then((reply) => reply && port.postMessage(reply));
+      .then((reply) => reply && port.postMessage(reply, handedOver(reply)));
   });
 };
+
+/** Blocks that move to the other thread instead of being copied. */
+const handedOver = (reply: FromWorker): ArrayBuffer[] =>
+  reply.kind === 'listed' ? folderBlocks(reply.folder) : [];
 
 if (parentPort) await run(workerData as WorkerSetup, parentPort);

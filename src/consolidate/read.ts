@@ -2,7 +2,9 @@ import { getCompileCacheDir } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { Batch, ListedFolder, PlannedFile } from './plan.ts';
+import { hashBytes } from './content-hash.ts';
+import { type ListedFolder, receivedFolder } from './listed-folder.ts';
+import { type Batch, enumerate, type PlannedFile, type PlannedFiles } from './plan.ts';
 import {
   type ChunkResult,
   type FromWorker,
@@ -23,7 +25,8 @@ export type BatchReading = {
   readonly longestRaw: number;
   readonly states: Uint8Array;
   readonly documentsOf: Uint32Array;
-  readonly hashes: readonly string[];
+  /** `hashBytes` for each file, in a row. */
+  readonly hashes: Uint8Array;
   readonly documents: number;
   readonly quarantined: number;
   readonly reasons: Readonly<Record<string, number>>;
@@ -99,7 +102,7 @@ const readBatch = async (
   let next = 0;
   const takeChunk = (): ToWorker | undefined => {
     const chunk = chunks[next];
-    return chunk && { kind: 'read', id: next++, chunk: toChunk(batch.files.slice(chunk.from, chunk.to)) };
+    return chunk && { kind: 'read', id: next++, chunk: toChunk(batch.files, chunk) };
   };
   const onResult = (result: ChunkResult): void => {
     gathered.add(result, chunks[result.id]?.from ?? 0);
@@ -177,7 +180,7 @@ const listDirectory = async (workers: readonly Worker[], signal?: AbortSignal): 
           return;
         }
         underWay--;
-        if (message.folder.names.length > 0) listing.push(message.folder);
+        if (message.folder.sizes.length > 0) listing.push(receivedFolder(message.folder));
         waiting.push(...message.below);
         next();
         for (const wake of [...idle]) wake();
@@ -227,36 +230,38 @@ const converse = <T>(
   });
 };
 
-const cutChunks = (files: readonly PlannedFile[]): { from: number; to: number }[] => {
+const cutChunks = (files: PlannedFiles): { from: number; to: number }[] => {
   const chunks: { from: number; to: number }[] = [];
   let from = 0;
   let bytes = 0;
-  files.forEach(({ size }, index) => {
+  for (const [index, { size }] of enumerate(files)) {
     bytes += size;
-    if (index + 1 - from < chunkFiles && bytes < chunkBytes && index + 1 < files.length) return;
-    chunks.push({ from, to: index + 1 });
-    from = index + 1;
+    const to = index + 1;
+    if (to - from < chunkFiles && bytes < chunkBytes && to < files.length) continue;
+    chunks.push({ from, to });
+    from = to;
     bytes = 0;
-  });
+  }
   return chunks;
 };
 
-const toChunk = (files: readonly PlannedFile[]): ReadChunk => {
+const toChunk = (files: PlannedFiles, { from, to }: { from: number; to: number }): ReadChunk => {
   const folders = new Map<string, number>();
   const chunk = {
-    folder: new Uint32Array(files.length),
-    names: new Array<string>(files.length),
-    sizes: new Float64Array(files.length),
+    folder: new Uint32Array(to - from),
+    names: new Array<string>(to - from),
+    sizes: new Float64Array(to - from),
     known: new Map<number, readonly string[]>(),
   };
-  files.forEach(({ folder, name, size, knownHashes }, index) => {
+  for (let index = 0; index < to - from; index++) {
+    const { folder, name, size, knownHashes } = files.at(from + index);
     const place = folders.get(folder) ?? folders.size;
     folders.set(folder, place);
     chunk.folder[index] = place;
     chunk.names[index] = name;
     chunk.sizes[index] = size;
     if (knownHashes.length > 0) chunk.known.set(index, knownHashes);
-  });
+  }
   return { ...chunk, folders: [...folders.keys()] };
 };
 
@@ -265,7 +270,7 @@ const sum = (numbers: Uint32Array): number => numbers.reduce((total, number) => 
 const gather = ({ files }: Batch) => {
   const states = new Uint8Array(files.length).fill(fileStates.unread);
   const documentsOf = new Uint32Array(files.length);
-  const hashes = new Array<string>(files.length).fill('');
+  const hashes = new Uint8Array(files.length * hashBytes);
   const unread: { file: PlannedFile; message: string }[] = [];
   const reasons: Record<string, number> = {};
   let quarantined = 0;
@@ -273,16 +278,13 @@ const gather = ({ files }: Batch) => {
     add: (result: ChunkResult, from: number): void => {
       states.set(result.states, from);
       documentsOf.set(result.documents, from);
-      result.hashes.forEach((hash, index) => {
-        hashes[from + index] = hash;
-      });
+      hashes.set(result.hashes, from * hashBytes);
       quarantined += sum(result.quarantined);
       for (const [reason, count] of Object.entries(result.reasons)) {
         reasons[reason] = (reasons[reason] ?? 0) + count;
       }
       for (const { index, message } of result.problems) {
-        const file = files[from + index];
-        if (file) unread.push({ file, message });
+        unread.push({ file: files.at(from + index), message });
       }
     },
     result: () => ({

@@ -3,8 +3,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { UserError } from '../platform/cli.ts';
 import type { S3Options } from '../platform/store/s3.ts';
-import { addObject, emptyFolder } from './list-folder.ts';
-import type { ListedFolder } from './plan.ts';
+import { type ListedFolder, openListedFolder } from './listed-folder.ts';
 
 /** Where the small files lie. Plain data: each worker thread opens it anew. */
 export type Source =
@@ -33,7 +32,7 @@ export const listS3 = async (
   source: Source & { kind: 's3' },
   signal?: AbortSignal,
 ): Promise<ListedFolder[]> => {
-  const folders = new Map<string, ListedFolder>();
+  const folders = new Map<string, ReturnType<typeof openListedFolder>>();
   const { openStore } = await import('../platform/store/open-store.ts');
   const { store, close } = await openStore(source.url, { s3: source.s3 });
   try {
@@ -42,13 +41,13 @@ export const listS3 = async (
       const slash = key.lastIndexOf('/') + 1;
       const path = key.slice(0, slash);
       if (/(?:^|\/)[._]/.test(path)) continue;
-      const folder = folders.get(path) ?? emptyFolder(path);
+      const folder = folders.get(path) ?? openListedFolder(path);
       folders.set(path, folder);
-      const version = etag ?? `${size}-${lastModified.getTime()}`;
-      addObject(folder, key.slice(slash), size, version, lastModified.getTime());
+      const modified = lastModified.getTime();
+      folder.add({ name: key.slice(slash), size, modified, etag: etag ?? `${size}-${modified}` });
     }
   } finally {
     await close();
   }
-  return [...folders.values()];
+  return [...folders.values()].map((each) => each.folder());
 };

@@ -1,24 +1,26 @@
 import type { Db, Tx } from '../platform/postgres.ts';
+import { hashText } from './content-hash.ts';
 import { mergeRanges, type OffsetRange } from './offsets.ts';
-import type { Batch, ListedFolder, TakenObject, TakenObjects } from './plan.ts';
+import { type Batch, enumerate, type TakenObject, type TakenObjects } from './plan.ts';
+import { portions } from './portions.ts';
 import type { BatchReading } from './read.ts';
 import { fileStates } from './read-worker.ts';
 
 /** The name of a folder across sources: one place has one name, whichever folder a run was given. */
 export const folderUrl = (sourceUrl: string, path: string): string => `${sourceUrl}/${path}`;
 
-/** What earlier runs took of the folders that the listing shows. */
+/** What earlier runs took of these folders, by folder. */
 export const loadTaken = async (
   db: Db,
   table: string,
   sourceUrl: string,
-  listing: readonly ListedFolder[],
-): Promise<TakenObjects> => {
+  paths: readonly string[],
+): Promise<ReadonlyMap<string, TakenObjects>> => {
   // As JSON, which JSON.parse reads natively: the driver's own reader of arrays takes fifty times as long.
   const found = await db.query<{ folder: string; names: string[]; versions: string[]; hashes: string[] }>(
     `SELECT folder, to_json(names) AS names, to_json(versions) AS versions, to_json(hashes) AS hashes
      FROM consolidate_objects WHERE table_name = $1 AND folder = ANY ($2)`,
-    [table, listing.map(({ path }) => folderUrl(sourceUrl, path))],
+    [table, paths.map((path) => folderUrl(sourceUrl, path))],
   );
   const taken = new Map<string, Map<string, TakenObject>>();
   for (const { folder, names, versions, hashes } of found.rows) {
@@ -43,35 +45,47 @@ type BatchId = {
   readonly batch: number;
 };
 
+/** Names in one statement, about: what the driver and the server hold of it stays small. */
+const namesAtOnce = 20_000;
+
 /** Records a batch's objects as taken. An unchanged one gets its new version, so that it is not read again. */
 export const storeTaken = async (
   tx: Tx,
   { table, sourceUrl, runId, batch }: BatchId,
   { files }: Batch,
-  { states, hashes }: BatchReading,
+  { states, hashes }: Pick<BatchReading, 'states' | 'hashes'>,
 ): Promise<void> => {
-  const folders = new Map<string, { names: string[]; versions: string[]; hashes: string[] }>();
-  files.forEach(({ folder, name, version }, index) => {
-    if (states[index] === fileStates.unread) return;
-    let entry = folders.get(folder);
-    if (!entry) {
-      entry = { names: [], versions: [], hashes: [] };
-      folders.set(folder, entry);
-    }
-    entry.names.push(name);
-    entry.versions.push(version);
-    entry.hashes.push(hashes[index] as string);
-  });
-  if (folders.size === 0) return;
-  const entries = [...folders].map(([path, lists]) => ({ folder: folderUrl(sourceUrl, path), ...lists }));
-  await tx.query(
-    `INSERT INTO consolidate_objects (table_name, folder, run_id, batch, names, versions, hashes)
-     SELECT $1, folder, $2, $3,
-            ARRAY(SELECT json_array_elements_text(names)), ARRAY(SELECT json_array_elements_text(versions)),
-            ARRAY(SELECT json_array_elements_text(hashes))
-     FROM json_to_recordset($4) AS e (folder text, names json, versions json, hashes json)`,
-    [table, runId, batch, JSON.stringify(entries)],
-  );
+  const indexesOf = new Map<string, number[]>();
+  for (const [index, { folder }] of enumerate(files)) {
+    if (states[index] === fileStates.unread) continue;
+    const indexes = indexesOf.get(folder);
+    if (indexes) indexes.push(index);
+    else indexesOf.set(folder, [index]);
+  }
+  const store = (folders: readonly [string, number[]][]) =>
+    tx.query(
+      `INSERT INTO consolidate_objects (table_name, folder, run_id, batch, names, versions, hashes)
+       SELECT $1, folder, $2, $3,
+              ARRAY(SELECT json_array_elements_text(names)), ARRAY(SELECT json_array_elements_text(versions)),
+              ARRAY(SELECT json_array_elements_text(hashes))
+       FROM json_to_recordset($4) AS e (folder text, names json, versions json, hashes json)`,
+      [
+        table,
+        runId,
+        batch,
+        JSON.stringify(
+          folders.map(([path, indexes]) => ({
+            folder: folderUrl(sourceUrl, path),
+            names: indexes.map((index) => files.at(index).name),
+            versions: indexes.map((index) => files.at(index).version),
+            hashes: indexes.map((index) => hashText(hashes, index)),
+          })),
+        ),
+      ],
+    );
+  for (const portion of portions([...indexesOf], ([, indexes]) => indexes.length, namesAtOnce)) {
+    await store(portion);
+  }
 };
 
 /** Offsets of one topic and partition. */
@@ -87,9 +101,9 @@ export const batchOffsets = (
   { states, documentsOf }: Pick<BatchReading, 'states' | 'documentsOf'>,
 ): TopicOffsets[] => {
   const found = new Map<string, { topic: string; kafkaPartition: number; ranges: OffsetRange[] }>();
-  files.forEach(({ kafka }, index) => {
+  for (const [index, { kafka }] of enumerate(files)) {
     const documents = documentsOf[index] as number;
-    if (!kafka || states[index] !== fileStates.taken || documents === 0) return;
+    if (!kafka || states[index] !== fileStates.taken || documents === 0) continue;
     const name = `${kafka.topic}/${kafka.partition}`;
     let entry = found.get(name);
     if (!entry) {
@@ -97,7 +111,7 @@ export const batchOffsets = (
       found.set(name, entry);
     }
     entry.ranges.push({ first: kafka.offset, last: kafka.offset + documents - 1 });
-  });
+  }
   return [...found.values()];
 };
 

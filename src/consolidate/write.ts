@@ -1,12 +1,13 @@
 import { statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { formatTableName } from '../lake/catalog/catalog.ts';
 import type { DataFile } from '../lake/data-file.ts';
 import { copyOptions, importDataFile, projectToTable } from '../lake/data-writer.ts';
 import { allRows, type DuckSession, quoteText } from '../lake/duckdb-session.ts';
 import type { FileCache } from '../lake/file-cache.ts';
 import { planFiles, scanLocations, scanSql } from '../lake/scan.ts';
-import type { Lake, Table } from '../lake/tables.ts';
+import { type Lake, loadTable, type Table } from '../lake/tables.ts';
 import { partitionOf } from './partition.ts';
 import type { Batch } from './plan.ts';
 import { type BatchReading, readingThreads } from './read.ts';
@@ -165,7 +166,11 @@ const keepOneOfEach = async (
     await connection.run(`INSERT INTO repeated_offsets VALUES ${rows.slice(at, at + 5_000).join(', ')}`);
   }
   const topics = [...new Set(overlaps.map(({ topic }) => topic))];
-  const scan = await planFiles(deps.lake, table, { filter: [{ column: 'topic', op: 'in', values: topics }] });
+  // As it is now: the batches before this one, of the same run too, may hold what is repeated.
+  const current = await loadTable(deps.lake, formatTableName(table.name));
+  const scan = await planFiles(deps.lake, current, {
+    filter: [{ column: 'topic', op: 'in', values: topics }],
+  });
   const held = await deps.files.hold(scanLocations(scan));
   try {
     await connection.run(
