@@ -5,7 +5,7 @@ import { append, type Lake, type Table } from '../lake/tables.ts';
 import { assertFence } from '../platform/leases.ts';
 import type { Db, Tx } from '../platform/postgres.ts';
 import { batchMessage, queueFeedback } from './feedback-queue.ts';
-import { findOverlaps } from './offsets.ts';
+import { findOverlaps, mergeRanges } from './offsets.ts';
 import { type Batch, enumerate } from './plan.ts';
 import type { BatchReading } from './read.ts';
 import { fileStates } from './read-worker.ts';
@@ -40,9 +40,9 @@ export const writeBatch = async (
 ): Promise<WrittenBatch> => {
   const offsets = batchOffsets(batch, reading);
   const known = await loadOffsets(deps.db, tables.name, offsets);
-  const overlaps = offsets.flatMap(({ topic, kafkaPartition, ranges }) => {
+  const overlaps = offsets.flatMap(({ topic, kafkaPartition, ranges, repeated }) => {
     const before = known.find((each) => each.topic === topic && each.kafkaPartition === kafkaPartition);
-    const found = findOverlaps(ranges, before?.ranges);
+    const found = mergeRanges([...repeated, ...findOverlaps(ranges, before?.ranges)]);
     return found.length > 0 ? [{ topic, kafkaPartition, ranges: found }] : [];
   });
   const events = await writeEvents(deps, tables.events, reading, overlaps, facts);

@@ -13,6 +13,31 @@ export const mergeRanges = (ranges: readonly OffsetRange[]): OffsetRange[] => {
 };
 
 /**
+ * Takes in ranges in the order of their first offsets, many thousands of them, and keeps them merged, with the
+ * offsets that came twice.
+ */
+export const openRanges = () => {
+  const merged: { first: number; last: number }[] = [];
+  const repeated: OffsetRange[] = [];
+  return {
+    add: (first: number, last: number): void => {
+      const before = merged.at(-1);
+      if (before && first < before.first) {
+        throw new Error(`expected ranges in order, found ${first} after ${before.first}`);
+      }
+      if (!before || first > before.last + 1) {
+        merged.push({ first, last });
+        return;
+      }
+      if (first <= before.last) repeated.push({ first, last: Math.min(last, before.last) });
+      before.last = Math.max(before.last, last);
+    },
+    merged: (): readonly OffsetRange[] => merged,
+    repeated: (): OffsetRange[] => mergeRanges(repeated),
+  };
+};
+
+/**
  * The offsets that appear more than once: in two of `fresh`, or in one of them and in `known`. Only there can a
  * document be a duplicate, so only there are documents compared.
  */

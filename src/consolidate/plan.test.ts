@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type ListedFolder, openListedFolder } from './listed-folder.ts';
-import { findGaps, findOverlaps, mergeRanges, type OffsetRange } from './offsets.ts';
+import { findGaps, findOverlaps, mergeRanges, type OffsetRange, openRanges } from './offsets.ts';
 import { enumerate, openPlanner, type PlanOptions, type TakenObjects } from './plan.ts';
 
 const options: PlanOptions = {
@@ -133,6 +133,8 @@ describe('offsets', () => {
         const overlaps = findOverlaps(fresh, known);
         const all = [...fresh, ...known];
         const gaps = findGaps(all);
+        const streamed = openRanges();
+        for (const { first, last } of fresh.toSorted((a, b) => a.first - b.first)) streamed.add(first, last);
         const firstKnown = Math.min(...all.map(({ first }) => first));
         const lastKnown = Math.max(...all.map(({ last }) => last));
         for (let offset = 0; offset < 50; offset++) {
@@ -142,6 +144,9 @@ describe('offsets', () => {
           const inside = offset > firstKnown && offset < lastKnown;
           expect(inRanges(offset, gaps)).toBe(inside && !inRanges(offset, all));
           expect(inRanges(offset, mergeRanges(all))).toBe(inRanges(offset, all));
+          expect(inRanges(offset, streamed.merged())).toBe(inRanges(offset, fresh));
+          const inFresh = fresh.filter((each) => inRanges(offset, [each])).length;
+          expect(inRanges(offset, streamed.repeated())).toBe(inFresh > 1);
         }
       }),
     );

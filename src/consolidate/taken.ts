@@ -1,6 +1,6 @@
 import type { Db, Tx } from '../platform/postgres.ts';
 import { hashText } from './content-hash.ts';
-import { mergeRanges, type OffsetRange } from './offsets.ts';
+import { type OffsetRange, openRanges } from './offsets.ts';
 import { type Batch, enumerate, type TakenObject, type TakenObjects } from './plan.ts';
 import { portions } from './portions.ts';
 import type { BatchReading } from './read.ts';
@@ -95,24 +95,34 @@ export type TopicOffsets = {
   readonly ranges: readonly OffsetRange[];
 };
 
-/** The offsets that a batch's files held, by topic and partition, one range a file. */
+/** The offsets that a batch's files held, merged, and those that they held twice. */
+export type BatchOffsets = TopicOffsets & { readonly repeated: readonly OffsetRange[] };
+
+/** By topic and partition, in whose order the batch's files are. */
 export const batchOffsets = (
   { files }: Batch,
   { states, documentsOf }: Pick<BatchReading, 'states' | 'documentsOf'>,
-): TopicOffsets[] => {
-  const found = new Map<string, { topic: string; kafkaPartition: number; ranges: OffsetRange[] }>();
+): BatchOffsets[] => {
+  const found = new Map<
+    string,
+    { topic: string; kafkaPartition: number; ranges: ReturnType<typeof openRanges> }
+  >();
   for (const [index, { kafka }] of enumerate(files)) {
     const documents = documentsOf[index] as number;
     if (!kafka || states[index] !== fileStates.taken || documents === 0) continue;
     const name = `${kafka.topic}/${kafka.partition}`;
     let entry = found.get(name);
     if (!entry) {
-      entry = { topic: kafka.topic, kafkaPartition: kafka.partition, ranges: [] };
+      entry = { topic: kafka.topic, kafkaPartition: kafka.partition, ranges: openRanges() };
       found.set(name, entry);
     }
-    entry.ranges.push({ first: kafka.offset, last: kafka.offset + documents - 1 });
+    entry.ranges.add(kafka.offset, kafka.offset + documents - 1);
   }
-  return [...found.values()];
+  return [...found.values()].map(({ ranges, ...place }) => ({
+    ...place,
+    ranges: ranges.merged(),
+    repeated: ranges.repeated(),
+  }));
 };
 
 /** Offsets taken by all runs that stand, merged by the database. */
@@ -147,7 +157,7 @@ export const storeOffsets = async (
 ): Promise<void> => {
   if (offsets.length === 0) return;
   const entries = offsets.flatMap(({ topic, kafkaPartition, ranges }) =>
-    mergeRanges(ranges).map(({ first, last }) => ({ topic, partition: kafkaPartition, first, last })),
+    ranges.map(({ first, last }) => ({ topic, partition: kafkaPartition, first, last })),
   );
   await tx.query(
     `INSERT INTO consolidate_offsets (table_name, topic, kafka_partition, run_id, batch, offsets)

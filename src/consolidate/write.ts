@@ -24,9 +24,12 @@ export type BatchFacts = {
   readonly group: Batch['group'];
 };
 
-/** A thread holds a whole row group while it writes: 16 MB of large documents, or 20,480 small ones. */
+/**
+ * A thread holds a few row groups while it writes, unpacked. 8 MB are about 5,000 order events and 1.7 MB in the file;
+ * at 16 MB the file is as large and written as fast, for 60 to 90 MB more memory.
+ */
 const rowGroupSize = 20_480;
-const rowGroupBytes = '16MB';
+const rowGroupBytes = '8MB';
 /** Lines above this are read by one thread, as each thread holds several of its buffers. */
 const longLine = 2_000_000;
 
