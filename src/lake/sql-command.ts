@@ -31,7 +31,7 @@ export const addSqlCommand = (program: Command, context: CliContext): void => {
     .addHelpText(
       'after',
       `
-Tables are named namespace.table (\`lastro tables\`). The query reads the lake and nothing else of this machine.
+Tables are named namespace.table (\`lastro tables\`), or by their name alone where only one has it. The query reads the lake and nothing else of this machine.
 Decimals, and integers beyond 2^53, are text in JSON; timestamps are ISO 8601, in UTC.
 
 Examples:

@@ -8,6 +8,7 @@ export type Node = { [key: string]: unknown };
 
 /** One mention of a table in the query's text. */
 export type TableMention = {
+  /** Empty: the query names the table alone. */
   readonly namespace: string;
   readonly table: string;
   readonly at?: { readonly snapshotId: string } | { readonly time: Date };
@@ -40,15 +41,14 @@ const deniedFunctions = new Set([
 
 /**
  * Parses one SELECT (also `WITH`, `VALUES`, `FROM …`, `DESCRIBE`, `SUMMARIZE`) with DuckDB's own parser, which does
- * not run it, and checks that it uses nothing but tables with a namespace and harmless functions. This is the first
+ * not run it, and checks that it uses nothing but tables and harmless functions. This is the first
  * of two walls: the engine that then runs it cannot open any file but those of the tables found here.
  * @throws QueryError
  */
 export const parseStatement = async (connection: DuckDBConnection, sql: string): Promise<Statement> => {
   const tree = await serialize(connection, sql);
   const ctes = new Set<string>();
-  const tables: TableMention[] = [];
-  const unqualified: string[] = [];
+  const mentions: TableMention[] = [];
   visit(tree, (node) => {
     if (Array.isArray(node.map)) {
       for (const entry of node.map)
@@ -64,18 +64,12 @@ export const parseStatement = async (connection: DuckDBConnection, sql: string):
         'SHOW is not supported: the command `lastro tables` lists the tables, DESCRIBE shows one',
       );
     }
-    if (node.type === 'BASE_TABLE') {
-      const mention = toMention(node);
-      if (mention) tables.push(mention);
-      else unqualified.push(text(node.table_name));
-    }
+    if (node.type === 'BASE_TABLE') mentions.push(toMention(node));
   });
-  const missing = unqualified.find((name) => !ctes.has(lower(name)));
-  if (missing !== undefined) {
-    throw new QueryError(
-      `expected a table as namespace.table, found ${JSON.stringify(missing)}; the command \`lastro tables\` lists them`,
-    );
-  }
+  // A name alone that is some CTE's is taken for the CTE.
+  const tables = mentions.filter(
+    ({ namespace, table, at }) => namespace !== '' || at !== undefined || !ctes.has(lower(table)),
+  );
   return { tree, tables };
 };
 
@@ -129,7 +123,7 @@ const position = (offset: unknown, sql: string): string => {
   return ` (line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1})`;
 };
 
-const toMention = (node: Node): TableMention | undefined => {
+const toMention = (node: Node): TableMention => {
   const [catalog, namespace, table] = [
     text(node.catalog_name),
     text(node.schema_name),
@@ -139,10 +133,6 @@ const toMention = (node: Node): TableMention | undefined => {
     throw new QueryError(
       `expected a table as namespace.table, found ${catalog}.${namespace}.${table}; where the namespace has dots, write "${catalog}.${namespace}".${table}`,
     );
-  }
-  if (namespace === '') {
-    if (isNode(node.at_clause)) throw new QueryError(`AT needs a table as namespace.table, found ${table}`);
-    return undefined;
   }
   const at = isNode(node.at_clause) ? toTravel(node.at_clause) : undefined;
   return { namespace, table, node, ...(at === undefined ? {} : { at }) };

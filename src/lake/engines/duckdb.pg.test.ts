@@ -69,6 +69,22 @@ describe('tables of the lake', () => {
     await test.add('desk.ordens', ordens(500, 900));
   });
 
+  it('are read by their names alone where these are clear, in one snapshot with mentions in full', async () => {
+    expect(await rows("SELECT count(*) FROM ordens WHERE area_id = 'A1'")).toEqual([[300]]);
+    expect(
+      await rows('WITH c AS (FROM Ordens) SELECT count(*) FROM c JOIN desk.ordens d USING (ordem_id)'),
+    ).toEqual([[900]]);
+    const { metadata } = await loadTable(test.lake, 'desk.ordens');
+    const first = metadata.snapshots[0]?.['snapshot-id'];
+    expect(await rows(`SELECT count(*), max(ordens.ordem_id) FROM ordens AT (VERSION => ${first})`)).toEqual([
+      [500, 499],
+    ]);
+    await expect(rows("SELECT * FROM '/etc/passwd'")).rejects.toThrow('found none named /etc/passwd');
+    // A CTE of that name elsewhere lets it past the first wall; the second holds.
+    const hidden = `SELECT * FROM "/etc/passwd" WHERE EXISTS (WITH "/etc/passwd" AS (SELECT 1) SELECT 1)`;
+    await expect(rows(hidden)).rejects.toThrow(QueryError);
+  });
+
   it('are read by their names, whatever the case', async () => {
     expect(await rows('SELECT count(*), sum(valor), min(dia) FROM desk.ordens')).toEqual([
       [900, '40455.00', '2026-01-01'],

@@ -1,6 +1,6 @@
 import { rm, stat } from 'node:fs/promises';
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { formatTableName, type TableName } from '../catalog/catalog.ts';
+import { formatTableName } from '../catalog/catalog.ts';
 import { type DuckOptions, openDuckDb, quoteName, quoteText } from '../duckdb-session.ts';
 import type { FileCache } from '../file-cache.ts';
 import { currentSchema } from '../metadata.ts';
@@ -19,6 +19,7 @@ import {
   type QueryOptions,
   querySignal,
 } from './engine.ts';
+import { resolveTable } from './table-names.ts';
 
 export type DuckDbEngineDeps = {
   readonly lake: Lake;
@@ -142,12 +143,13 @@ type View = { namespace: string; name: string; plan: ScanPlan };
  */
 const planViews = async (lake: Lake, { tree, tables }: Statement): Promise<View[]> => {
   const filters = findFilters(tree);
+  const names = tables.length > 0 ? (await listTables(lake)).map(formatTableName) : [];
   const loaded = new Map<string, Table>();
   const views = new Map<string, View>();
   for (const mention of tables) {
-    const spelled = lower(`${mention.namespace}.${mention.table}`);
-    const table = loaded.get(spelled) ?? (await loadMentioned(lake, mention));
-    loaded.set(spelled, table);
+    const fullName = resolveTable(names, mention);
+    const table = loaded.get(fullName) ?? (await loadTable(lake, fullName));
+    loaded.set(fullName, table);
     const name = viewName(mention);
     const options =
       mention.at === undefined
@@ -163,12 +165,11 @@ const planViews = async (lake: Lake, { tree, tables }: Statement): Promise<View[
         : (await planMentioned(lake, table, mention, options)).schema;
     const filter = toPredicate(conditions, schema);
     const plan = await planMentioned(lake, table, mention, { ...options, filter });
-    const key = `${spelled}@${name}`;
+    // DuckDB looks for a name without a namespace in `main`.
+    const namespace = mention.namespace || 'main';
+    const key = lower(`${namespace}.${name}`);
     const view = views.get(key);
-    views.set(
-      key,
-      view ? { ...view, plan: union(view.plan, plan) } : { namespace: mention.namespace, name, plan },
-    );
+    views.set(key, view ? { ...view, plan: union(view.plan, plan) } : { namespace, name, plan });
     if (mention.at !== undefined) redirect(mention, name);
   }
   return [...views.values()];
@@ -204,22 +205,6 @@ const redirect = ({ node, table }: TableMention, view: string): void => {
   node.at_clause = null;
   node.table_name = view;
   if (node.alias === '') node.alias = table;
-};
-
-/** Names compare without case in SQL; the catalog's are exact. */
-const loadMentioned = async (lake: Lake, { namespace, table }: TableMention): Promise<Table> => {
-  const wanted = `${namespace}.${table}`;
-  const names = (await listTables(lake)).map((name: TableName) => formatTableName(name));
-  const exact = names.filter((name) => name === wanted);
-  const matches = exact.length > 0 ? exact : names.filter((name) => lower(name) === lower(wanted));
-  const found = matches[0];
-  if (matches.length === 1 && found !== undefined) return loadTable(lake, found);
-  if (matches.length > 1)
-    throw new QueryError(`table ${wanted} is not clear: found ${matches.join(', ')}; write it exactly`);
-  const near = names.filter((name) => lower(name).endsWith(`.${lower(table)}`)).slice(0, 3);
-  const hint =
-    near.length > 0 ? `did you mean ${near.join(', ')}?` : 'the command `lastro tables` lists them';
-  throw new QueryError(`expected a table of the lake, found none named ${wanted}; ${hint}`);
 };
 
 type Streaming = { connection: DuckDBConnection; signal: AbortSignal; maxRows: number };

@@ -34,7 +34,7 @@ export type CopyTarget = { readonly file: string; readonly format: 'parquet' | '
 
 /**
  * SQL over the lake's tables, on one engine. Queries are read-only, in the engine's own dialect; table names are
- * `namespace.table`.
+ * `namespace.table`. On DuckDB the name alone does where one table has it.
  */
 export type LakeEngine = {
   /**
