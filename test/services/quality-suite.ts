@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Check } from '../../src/pipelines/quality/check.ts';
+import type { Check } from '../../src/pipelines/declaration.ts';
 import { type QualityReport, type Query, runChecks } from '../../src/pipelines/quality/run-checks.ts';
 import type { TestLake } from './lake.ts';
 

@@ -2,7 +2,7 @@ import { quoteName, quoteText } from '../../lake/duckdb-session.ts';
 import type { Column } from '../../lake/engines/engine.ts';
 import { isoTimestamp } from '../../lake/engines/values.ts';
 import { daysOf, microsOf } from '../../lake/values.ts';
-import type { Check, OnFail } from './check.ts';
+import type { Check, OnFail } from '../declaration.ts';
 
 /** What a check is held against: anything that may stand behind FROM, with its columns as the engine names them. */
 export type CheckTarget = { readonly relation: string; readonly columns: readonly Column[] };

@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { open } from 'node:fs/promises';
 import { type Batch, type Column, QueryError, type SqlValue } from '../../lake/engines/engine.ts';
-import type { Check } from './check.ts';
+import type { Check } from '../declaration.ts';
 import { CheckError, type CompiledCheck, checkName, compileCheck } from './check-sql.ts';
 
 /** Runs one SELECT: `query` of a LakeEngine, or `sessionQuery` for rows that are not committed yet. */
