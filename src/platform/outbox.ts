@@ -42,7 +42,10 @@ export const planDeliveries = async (
   }
 };
 
-/** Stores a message and plans its deliveries, in the transaction of what it tells of. */
+/**
+ * Stores a message and plans its deliveries, in the transaction of what it tells of. `orderKey` is what it is about,
+ * an order or a report: deliveries about one thing go out in order. Without an area nobody can pull it.
+ */
 export const postMessage = async (
   deps: OutboxDeps,
   tx: Tx,
@@ -50,7 +53,7 @@ export const postMessage = async (
     id: string;
     type: string;
     orderKey: string;
-    areaId: string;
+    areaId: string | null;
     body: string;
     at: Date;
     callbackUrl: string | null;
@@ -101,7 +104,7 @@ export const readMessages = async (
   const { rows } = await db.query<{ corpo: string; transacao: string; sequencia: string }>(
     // Ordered by the table's columns: a bare name would mean the answer's, which are text and sort as such.
     `SELECT corpo, transacao::text, sequencia::text FROM mensagens
-     WHERE ($1::text[] IS NULL OR area_id = ANY ($1))
+     WHERE area_id IS NOT NULL AND ($1::text[] IS NULL OR area_id = ANY ($1))
        AND transacao < pg_snapshot_xmin(pg_current_snapshot())
        AND (transacao, sequencia) > ($2::text::xid8, $3::bigint)
      ORDER BY mensagens.transacao, mensagens.sequencia LIMIT $4`,

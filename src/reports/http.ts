@@ -1,0 +1,184 @@
+import type { FastifyRequest } from 'fastify';
+import { validatorCompiler } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { principalOf, type Routes } from '../platform/http.ts';
+import { idempotencyHeader } from '../platform/idempotency.ts';
+import { Problem } from '../platform/problem.ts';
+import type { ReportKindDescription } from './contract.ts';
+import { cancelReport, downloadLink, findReport, listReports, markRead, type OwnerDeps } from './owner.ts';
+import { type Caller, type PlaceDeps, placeReport, waitForReport } from './place.ts';
+import { isEnded, isReportId, reportStatuses } from './report.ts';
+import { deliveryFields } from './request-body.ts';
+import { reportView } from './view.ts';
+
+export type ReportRoutesDeps = PlaceDeps & OwnerDeps & { readonly kinds: readonly ReportKindDescription[] };
+
+const callerOf = (request: FastifyRequest): Caller => ({
+  principal: principalOf(request),
+  requestId: request.id,
+  origin: 'api',
+});
+
+const idParams = z.object({ reportId: z.string().max(64) });
+
+const placeQuery = z.strictObject({
+  wait: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(10)
+    .default(0)
+    .describe('Seconds to wait for the end, for reports that are small: then the answer is 200.'),
+});
+
+const listQuery = z.strictObject({
+  status: z.enum(reportStatuses).optional(),
+  kind: z.string().max(60).optional(),
+  unread: z
+    .enum(['true', 'false'])
+    .optional()
+    .describe('true: only those that ended and were not downloaded or marked as read since.'),
+  cursor: z.string().max(64).optional().describe('The `next` of the page before.'),
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+});
+
+const checkCursor = (cursor: string | undefined): string | undefined => {
+  if (cursor === undefined || isReportId(cursor)) return cursor;
+  throw new Problem('invalid-cursor', 'Pass the "next" of the page before, as it is.');
+};
+
+const placeDescription =
+  'Answers 202 with the report as it stands and where to look (`Location`, `Retry-After`); 200 where it has ended ' +
+  'already: within `wait` seconds, or because the file of an equal request is young enough to be given again. With ' +
+  '`Idempotency-Key`, the same body within 24 hours is answered again instead of done again. 429 `report-limit` ' +
+  'says which limit of the client is reached and when to try again.';
+
+/** Seconds after which it makes sense to look at a report again. */
+const lookAgain = '2';
+
+/** The routes of reports. */
+export const reportRoutes =
+  (deps: ReportRoutesDeps): Routes =>
+  (app) => {
+    const tags = ['reports'];
+    // The fields of the report itself are of its kind, and told by `parseReportBody`, all violations at once.
+    const body = z.looseObject({
+      ...deliveryFields,
+      kind: z.string().describe('What is asked for; `GET /v1/reports/kinds` lists them.'),
+      format: z.enum(['csv', 'json', 'ndjson', 'parquet', 'xlsx', 'pdf']),
+    });
+    app.post(
+      '/v1/reports',
+      {
+        config: { access: 'reports:write' },
+        validatorCompiler: (route) =>
+          route.httpPart === 'body' ? (value: unknown) => ({ value }) : validatorCompiler(route),
+        schema: {
+          body,
+          querystring: placeQuery,
+          tags,
+          summary: 'Asks for a report',
+          description: placeDescription,
+        },
+      },
+      async (request, reply) => {
+        const { principal } = callerOf(request);
+        const placed = await placeReport(
+          deps,
+          callerOf(request),
+          request.body,
+          idempotencyHeader(request.headers),
+        );
+        if (placed.replayed) void reply.header('idempotent-replayed', 'true');
+        void reply.header('location', placed.location).type('application/json');
+        const id = placed.location.split('/').at(-1) ?? '';
+        const { wait } = request.query;
+        const now =
+          wait > 0 && placed.status === 202 ? await waitForReport(deps.db, id, { seconds: wait }) : null;
+        if (now && isEnded(now) && now.clientId === principal.clientId)
+          return reply.code(200).send(reportView(now, deps.clock()));
+        if (placed.status === 202) void reply.header('retry-after', lookAgain);
+        return reply
+          .code(placed.status)
+          .serializer((text: string) => text)
+          .send(placed.body as never);
+      },
+    );
+    app.get(
+      '/v1/reports/kinds',
+      {
+        config: { access: 'reports:read' },
+        schema: { tags, summary: 'The kinds of report, with their parameters and columns' },
+      },
+      async () => ({ items: deps.kinds }),
+    );
+    app.get(
+      '/v1/reports',
+      {
+        config: { access: 'reports:read' },
+        schema: {
+          querystring: listQuery,
+          tags,
+          summary: "The caller's reports, newest first, and how many ended unread",
+        },
+      },
+      async (request) => {
+        const { cursor, unread, ...filter } = request.query;
+        return listReports(deps, principalOf(request), {
+          ...filter,
+          unread: unread === 'true',
+          after: checkCursor(cursor),
+        });
+      },
+    );
+    app.get(
+      '/v1/reports/:reportId',
+      {
+        config: { access: 'reports:read' },
+        schema: { params: idParams, tags, summary: 'Status, progress, size and hash of a report' },
+      },
+      async (request, reply) => {
+        const report = await findReport(deps.db, principalOf(request), request.params.reportId);
+        if (!isEnded(report)) void reply.header('retry-after', lookAgain);
+        return reportView(report, deps.clock());
+      },
+    );
+    addActions(app, deps);
+  };
+
+const addActions = (app: Parameters<Routes>[0], deps: ReportRoutesDeps): void => {
+  const tags = ['reports'];
+  app.post(
+    '/v1/reports/:reportId/cancel',
+    {
+      config: { access: 'reports:write' },
+      schema: { params: idParams, tags, summary: 'Cancels a report that has not ended' },
+    },
+    async (request) => cancelReport(deps, callerOf(request), request.params.reportId),
+  );
+  app.post(
+    '/v1/reports/:reportId/read',
+    {
+      config: { access: 'reports:read' },
+      schema: { params: idParams, tags, summary: 'Marks the notice of an ended report as read' },
+    },
+    async (request) => markRead(deps, principalOf(request), request.params.reportId),
+  );
+  app.get(
+    '/v1/reports/:reportId/download',
+    {
+      config: { access: 'reports:read' },
+      schema: {
+        params: idParams,
+        tags,
+        summary: 'Redirects to a link to the file that lives for minutes',
+        description:
+          'The rights are checked again, as they are now, and the download is noted in the audit trail. The link needs no token: do not hand it on.',
+      },
+    },
+    async (request, reply) => {
+      const link = await downloadLink(deps, callerOf(request), request.params.reportId);
+      return reply.header('referrer-policy', 'no-referrer').redirect(link, 303);
+    },
+  );
+};
