@@ -1,7 +1,9 @@
 import { orderRoutes } from '../orders/http.ts';
 import { openHttp } from '../platform/http.ts';
+import { objectRoutes } from '../platform/http-objects.ts';
 import { loadSigningKeys, publicJwks, signingKeysFile } from '../platform/signing-keys.ts';
 import { quorumRoutes } from '../quorum/http.ts';
+import { reportRoutes } from '../reports/http.ts';
 import type { Parts } from './parts.ts';
 import { version } from './version.ts';
 
@@ -24,6 +26,9 @@ export const startApi = async (parts: Parts): Promise<RunningApi> => {
   const jwks = async () => publicJwks(await loadSigningKeys(signingKeysFile(config)));
   try {
     await orderRoutes(parts.orders)(app);
+    await reportRoutes(parts.reports)(app);
+    const { store } = parts.store;
+    if (store.url.startsWith('file://')) await objectRoutes({ store, keys: parts.links })(app);
     await quorumRoutes({ jwks })(app);
     const url = await app.listen({ host: config.LASTRO_HOST, port: config.LASTRO_PORT });
     return { url, close: () => app.close() };

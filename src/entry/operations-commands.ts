@@ -1,4 +1,3 @@
-import { orderQueues } from '../orders/jobs.ts';
 import { verifyAudit } from '../platform/audit.ts';
 import { type CliContext, type RegisterCommands, UserError, write } from '../platform/cli.ts';
 import { type Jobs, openJobs } from '../platform/jobs.ts';
@@ -7,13 +6,14 @@ import { loadSigningKeys, publicJwks, signingKeysFile } from '../platform/signin
 import { openConfiguredStore } from '../platform/store/configured-store.ts';
 import { maskText } from '../shared/mask.ts';
 import { openCommandPostgres } from './command-postgres.ts';
+import { allQueues } from './queues.ts';
 
 const withJobs = async <T>(context: CliContext, work: (jobs: Jobs) => Promise<T>): Promise<T> => {
   const postgres = await openCommandPostgres(context.config(), context.stderr);
   try {
     const jobs = await openJobs({
       url: postgres.url,
-      queues: orderQueues,
+      queues: allQueues,
       works: false,
       log: openLog({ level: 'warn', service: 'jobs' }),
     });
@@ -88,7 +88,7 @@ export const registerJobs: RegisterCommands = (program, context) => {
   jobs
     .command('redrive')
     .description('give dead jobs of a queue another chance')
-    .argument('<queue>', `one of ${orderQueues.map(({ name }) => name).join(', ')}`)
+    .argument('<queue>', `one of ${allQueues.map(({ name }) => name).join(', ')}`)
     .argument('[ids...]', 'only these jobs')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExamples:\n  lastro jobs redrive delivery\n  lastro jobs redrive assembly 5f0c…')
@@ -99,9 +99,9 @@ export const registerJobs: RegisterCommands = (program, context) => {
         _options: unknown,
         command: { optsWithGlobals: () => { json?: boolean } },
       ) => {
-        if (!orderQueues.some(({ name }) => name === queue))
+        if (!allQueues.some(({ name }) => name === queue))
           throw new UserError(
-            `expected a queue (${orderQueues.map(({ name }) => name).join(', ')}), found ${queue}`,
+            `expected a queue (${allQueues.map(({ name }) => name).join(', ')}), found ${queue}`,
           );
         const moved = await withJobs(context, (open) =>
           open.redrive(queue, ids.length > 0 ? ids : undefined),

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Pool } from 'pg';
-import { orderQueues } from '../orders/jobs.ts';
 import { type OrdersDeps, personIds } from '../orders/orders.ts';
 import {
   type BreakerState,
@@ -19,9 +18,14 @@ import { type Metrics, openMetrics } from '../platform/metrics.ts';
 import { openPool } from '../platform/postgres.ts';
 import { loadSigningKeys, type SigningKeys, signingKeysFile } from '../platform/signing-keys.ts';
 import { openConfiguredStore } from '../platform/store/configured-store.ts';
+import type { LinkKeys } from '../platform/store/links.ts';
 import type { OpenedStore } from '../platform/store/store.ts';
 import { startTelemetry } from '../platform/telemetry.ts';
 import { callbackProblem } from '../platform/webhooks.ts';
+import type { ReportRoutesDeps } from '../reports/http.ts';
+import type { ReportMaker } from '../reports/reports.ts';
+import { allQueues } from './queues.ts';
+import { openLinks, openReportMaker, publicUrl, reportLimits } from './report-parts.ts';
 
 /** What a process starts with: the settings, and the database that they name or that was started for it. */
 export type ProcessDeps = { config: Config; databaseUrl: string };
@@ -38,6 +42,9 @@ export type Parts = {
   store: OpenedStore;
   authenticate: Authenticate;
   orders: OrdersDeps;
+  reports: ReportRoutesDeps & { maker: ReportMaker };
+  /** What signs links to the store's objects. */
+  links: LinkKeys;
   clock: () => Date;
   /** Has the caller told when a partner's breaker changes. */
   onPartnerState: (listener: (partner: PartnerName, state: BreakerState) => void) => void;
@@ -70,7 +77,7 @@ export const openParts = async (
     }
     const db = openPool({ url: databaseUrl, max: config.DATABASE_POOL, name: `lastro-${service}` });
     closers.push(() => db.end());
-    const jobs = await openJobs({ url: databaseUrl, queues: orderQueues, works, log, metrics });
+    const jobs = await openJobs({ url: databaseUrl, queues: allQueues, works, log, metrics });
     closers.push(() => jobs.close());
     const listeners: ((partner: PartnerName, state: BreakerState) => void)[] = [];
     const partners = openPartners({
@@ -85,9 +92,12 @@ export const openParts = async (
       },
     });
     closers.push(() => partners.close());
-    const store = await openConfiguredStore(config);
+    const links = await openLinks(config);
+    const store = await openConfiguredStore(config, { links });
     closers.push(() => store.close());
     const clock = (): Date => new Date();
+    const webhookProblem = (url: string) => callbackProblem(url, config.WEBHOOK_ALLOW_PRIVATE);
+    const maker = openReportMaker({ config, db, store: store.store });
     return {
       config,
       log,
@@ -109,8 +119,17 @@ export const openParts = async (
         clock,
         idOf: personIds(await personIdKey(config)),
         sqsUrl: config.MESSAGES_SQS_URL,
-        callbackProblem: (url) => callbackProblem(url, config.WEBHOOK_ALLOW_PRIVATE),
+        callbackProblem: webhookProblem,
       },
+      reports: {
+        ...{ db, jobs, maker, clock, kinds: maker.kinds },
+        limits: reportLimits(config),
+        signedUrl: store.signedUrl,
+        publicUrl: publicUrl(config),
+        callbackProblem: webhookProblem,
+        sendsMail: config.SMTP_URL !== undefined,
+      },
+      links,
       clock,
       onPartnerState: (listener) => listeners.push(listener),
       close,

@@ -1,7 +1,11 @@
 import { workOnOrders } from '../orders/jobs.ts';
 import { resumeWaiting } from '../orders/orders.ts';
+import { holderName } from '../platform/leases.ts';
+import { openMailer } from '../platform/mail.ts';
 import { openSqs } from '../platform/sqs.ts';
 import { openWebhooks } from '../platform/webhooks.ts';
+import { workFolder } from '../platform/work-folder.ts';
+import { workOnReports } from '../reports/jobs.ts';
 import { type Parts, webhookSecret } from './parts.ts';
 
 type ReachedPoint = (point: string) => void | Promise<void>;
@@ -41,10 +45,23 @@ export const startWorker = async (
   });
 
   await workOnOrders(desk);
+  const mailer = config.SMTP_URL ? openMailer({ url: config.SMTP_URL, from: config.MAIL_FROM }) : undefined;
+  const reports = await workOnReports({
+    ...{ db, jobs, clock, log, store: store.store, maker: parts.reports.maker },
+    publicUrl: parts.reports.publicUrl,
+    limits: parts.reports.limits,
+    holder: holderName('report'),
+    workFolder: () => workFolder(config.LASTRO_HOME),
+    concurrency: config.REPORT_CONCURRENCY,
+    ...(mailer ? { sendMail: mailer.send } : {}),
+    ...(reached ? { reached } : {}),
+  });
   log.info('worker takes jobs');
   return {
     close: async () => {
+      reports.stop();
       await jobs.close();
+      mailer?.close();
       await webhooks.close();
       sqs.close();
     },

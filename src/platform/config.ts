@@ -10,6 +10,8 @@ const url = (...schemes: string[]) =>
   });
 
 const topic = z.string().regex(/^[\w.-]+$/, 'expected the name of a topic');
+const hexKey = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits');
+const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
 const byteSize = z.string().regex(/^\d+(MB|GB)$/, 'expected a size such as 800MB');
 
 /** Every setting, in the order of `docs/configuration.md`, which is generated from this list. */
@@ -28,6 +30,13 @@ export const settings = {
     about: 'Port of the sandbox (partner stand-ins and identity provider) that `lastro up` starts.',
     schema: port.default(8081),
   },
+  PUBLIC_URL: {
+    about:
+      'Address under which clients reach the API, for links in e-mails and webhooks: `https://desk.example`. Default: its own.',
+    schema: url('http', 'https')
+      .transform((text) => text.replace(/\/+$/, ''))
+      .optional(),
+  },
   LASTRO_LOG_LEVEL: {
     about: 'Least level of the JSON logs on standard error.',
     schema: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']).default('info'),
@@ -44,6 +53,12 @@ export const settings = {
   OBJECT_STORE: {
     about: 'Object store: `file:///folder` or `s3://bucket/prefix`. Default: a folder in LASTRO_HOME.',
     schema: url('file', 's3').optional(),
+  },
+  LINK_SECRET: {
+    about:
+      'Key that signs links to objects of a directory store, 32 bytes in hex. The same for every process. Default: made once in LASTRO_HOME.',
+    schema: hexKey.optional(),
+    secret: true,
   },
   AWS_REGION: { about: 'Region of S3, SQS, Glue and Athena.', schema: z.string().default('sa-east-1') },
   AWS_ENDPOINT_URL: {
@@ -90,10 +105,7 @@ export const settings = {
   PERSON_ID_KEY: {
     about:
       'Key of the opaque ids of people, 32 bytes in hex. The same for every process; another key gives other ids from then on. Default: made once in LASTRO_HOME.',
-    schema: z
-      .string()
-      .regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits')
-      .optional(),
+    schema: hexKey.optional(),
     secret: true,
   },
   CERTIFICATE_KEYS: {
@@ -108,6 +120,45 @@ export const settings = {
   WORKER_CONCURRENCY: {
     about: 'Orders that a worker process assembles at once.',
     schema: z.coerce.number().int().min(1).max(512).default(64),
+  },
+  SMTP_URL: {
+    about:
+      'Mail server: `smtps://user:password@host`, or `smtp://host:587`, which must offer STARTTLS unless it is on this machine. Absent: no e-mail is sent.',
+    schema: url('smtp', 'smtps').optional(),
+    secret: true,
+  },
+  MAIL_FROM: {
+    about: 'Sender of e-mails: `Lastro <lastro@bank.example>`.',
+    schema: z.string().min(3).default('Lastro <lastro@localhost>'),
+  },
+  REPORT_CONCURRENCY: {
+    about: 'Reports that a worker process makes at once; each may use `SQL_MEMORY`.',
+    schema: count(1, 64).default(2),
+  },
+  REPORT_RUNNING_PER_CLIENT: {
+    about: 'Reports of one client that are made at once; more wait.',
+    schema: count(1, 64).default(2),
+  },
+  REPORT_OPEN_PER_CLIENT: {
+    about: 'Reports of one client that wait or are made; more are refused (429).',
+    schema: count(1, 10_000).default(20),
+  },
+  REPORT_DAILY_PER_CLIENT: {
+    about: 'Reports that one client may ask for in a day of São Paulo (429).',
+    schema: count(1, 1_000_000).default(200),
+  },
+  REPORT_KEEP_HOURS: { about: 'How long the file of a report is kept.', schema: count(1, 8_760).default(72) },
+  REPORT_LINK_SECONDS: {
+    about: 'How long a link to a file lives.',
+    schema: count(10, 3_600).default(300),
+  },
+  REPORT_REUSE_SECONDS: {
+    about: 'How old a file may be to answer an equal request of the same client again; 0: never.',
+    schema: count(0, 86_400).default(600),
+  },
+  REPORT_MAX_SECONDS: {
+    about: 'Longest time that a report may take.',
+    schema: count(1, 18_000).default(3_600),
   },
   SQL_ENGINE: {
     about: 'Engine that answers SQL over the lake.',

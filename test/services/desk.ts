@@ -12,6 +12,7 @@ import { openParts, type Parts } from '../../src/entry/parts.ts';
 import { startWorker } from '../../src/entry/worker.ts';
 import type { OrderView } from '../../src/orders/view.ts';
 import { parseConfig } from '../../src/platform/config.ts';
+import type { ReportMaker } from '../../src/reports/reports.ts';
 import { type TestDatabase, testDatabase } from './postgres.ts';
 
 export type Answer<Body> = { status: number; headers: Headers; text: string; body: Body };
@@ -59,6 +60,8 @@ export type DeskOptions = {
   worker?: boolean;
   /** Default: a database of the run's own server. */
   database?: TestDatabase;
+  /** In place of what makes the files of reports. */
+  maker?: ReportMaker;
 };
 
 export const isDecided = ({ status }: OrderView): boolean => status === 'completed' || status === 'failed';
@@ -68,6 +71,7 @@ export const openDesk = async ({
   env = {},
   worker = true,
   database: given,
+  maker,
 }: DeskOptions = {}): Promise<Desk> => {
   await using opened = new AsyncDisposableStack();
   const home = await mkdtemp(join(tmpdir(), 'lastro-desk-'));
@@ -84,8 +88,9 @@ export const openDesk = async ({
     PARTNERS_URL: sandbox.url,
     ...env,
   });
-  const parts = await openParts({ config, databaseUrl: database.url }, { service: 'desk', works: true });
-  opened.defer(parts.close);
+  const all = await openParts({ config, databaseUrl: database.url }, { service: 'desk', works: true });
+  opened.defer(all.close);
+  const parts = maker ? { ...all, reports: { ...all.reports, maker } } : all;
   if (worker) {
     const running = await startWorker(parts);
     opened.defer(running.close);

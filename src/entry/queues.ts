@@ -1,0 +1,6 @@
+import { orderQueues } from '../orders/jobs.ts';
+import type { Queue } from '../platform/jobs.ts';
+import { reportQueues } from '../reports/jobs.ts';
+
+/** Every queue there is, of all capabilities. */
+export const allQueues: readonly Queue<object>[] = [...orderQueues, ...reportQueues];

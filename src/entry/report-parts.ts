@@ -1,0 +1,82 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import type { Pool } from 'pg';
+import { jdbcCatalog } from '../lake/catalog/jdbc.ts';
+import { openFileCache } from '../lake/file-cache.ts';
+import { openLake } from '../lake/tables.ts';
+import type { Config } from '../platform/config.ts';
+import { homeSecret } from '../platform/home-secret.ts';
+import type { LinkKeys } from '../platform/store/links.ts';
+import type { Store } from '../platform/store/store.ts';
+import { workFolder } from '../platform/work-folder.ts';
+import {
+  authorize,
+  parseReportRequest,
+  produceReport,
+  type ReportLimits,
+  type ReportMaker,
+  reportKinds,
+} from '../reports/reports.ts';
+
+/** What signs links to the objects of a directory store, and where its API is: absent, links are relative to it. */
+export const openLinks = async (config: Config): Promise<LinkKeys & { baseUrl: string }> => ({
+  secret: Buffer.from(
+    config.LINK_SECRET ??
+      (await homeSecret(join(config.LASTRO_HOME, 'link-secret'), () => randomBytes(32).toString('hex'))),
+    'hex',
+  ),
+  clock: () => new Date(),
+  baseUrl: config.PUBLIC_URL ?? '',
+});
+
+export const publicUrl = (config: Config): string =>
+  config.PUBLIC_URL ?? `http://${config.LASTRO_HOST}:${config.LASTRO_PORT}`;
+
+export const reportLimits = (config: Config): ReportLimits => ({
+  runningPerClient: config.REPORT_RUNNING_PER_CLIENT,
+  openPerClient: config.REPORT_OPEN_PER_CLIENT,
+  dailyPerClient: config.REPORT_DAILY_PER_CLIENT,
+  keepHours: config.REPORT_KEEP_HOURS,
+  linkSeconds: config.REPORT_LINK_SECONDS,
+  reuseSeconds: config.REPORT_REUSE_SECONDS,
+  maxSeconds: config.REPORT_MAX_SECONDS,
+});
+
+const copiesBytes = 20 * 1024 ** 3;
+
+/** Makes reports over the configured lake. Nothing of it is opened before the first one. */
+export const openReportMaker = ({
+  config,
+  db,
+  store,
+}: {
+  config: Config;
+  db: Pool;
+  store: Store;
+}): ReportMaker => {
+  const open = async () => {
+    const folder = await workFolder(config.LASTRO_HOME);
+    return {
+      lake: openLake({ store, catalog: jdbcCatalog({ db }), clock: () => new Date() }),
+      files: await openFileCache({ store, folder: join(folder, 'report-cache'), maxBytes: copiesBytes }),
+      limits: {
+        memoryLimit: config.SQL_MEMORY,
+        maxTemporarySize: config.SQL_TEMPORARY,
+        temporaryParent: folder,
+      },
+    };
+  };
+  let opened: ReturnType<typeof open> | undefined;
+  return {
+    kinds: reportKinds,
+    parse: parseReportRequest,
+    authorize,
+    produce: async (input, options) => {
+      opened ??= open().catch((error: unknown) => {
+        opened = undefined;
+        throw error;
+      });
+      return produceReport(await opened, input, options);
+    },
+  };
+};
