@@ -50,6 +50,10 @@ const groups: Record<string, CommandGroup> = {
     about: 'what consolidation could not read',
     load: () => import('../consolidate/cli.ts'),
   },
+  pipeline: {
+    about: 'external APIs to bronze, silver and gold tables',
+    load: () => import('../pipelines/cli.ts'),
+  },
   sandbox: { about: 'stand-ins for the partners: cases, faults', load: () => loadSandboxCommands('cli.ts') },
   token: { about: 'print a token of the sandbox issuer', load: () => loadSandboxCommands('token-cli.ts') },
 };

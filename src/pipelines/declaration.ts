@@ -61,6 +61,8 @@ export type HttpSource = {
   /** At most so many requests in so many seconds. Default: no limit. */
   readonly rateLimit?: { readonly requests: number; readonly perSeconds: number };
   readonly retry?: Retry;
+  /** Statuses that say "no records", beside 204: some APIs answer 404 to an empty range. */
+  readonly emptyOn?: readonly number[];
   /** Longest wait for one answer. Default 30,000 ms. */
   readonly timeoutMs?: number;
   /** Largest answer that is read. Default 64 MiB. */

@@ -183,6 +183,26 @@ export const settings = {
     about: 'Where Athena writes results; default: as its workgroup says.',
     schema: url('s3').optional(),
   },
+  LASTRO_PIPELINES: {
+    about: 'Folder with pipeline files of your own, beside those that come along.',
+    schema: z.string().optional(),
+  },
+  BCB_SGS_URL: {
+    about: 'Base address of Banco Central series (SGS), in place of the real one.',
+    schema: url('http', 'https').optional(),
+  },
+  BCB_PTAX_URL: {
+    about: 'Base address of Banco Central PTAX, in place of the real one.',
+    schema: url('http', 'https').optional(),
+  },
+  IBGE_URL: {
+    about: 'Base address of IBGE localidades, in place of the real one.',
+    schema: url('http', 'https').optional(),
+  },
+  BRASILAPI_URL: {
+    about: 'Base address of BrasilAPI, in place of the real one.',
+    schema: url('http', 'https').optional(),
+  },
   KAFKA_BROKERS: {
     about:
       'Kafka that is told of consolidation runs: `host:port`, separated by commas. Absent: nobody is told.',

@@ -1,0 +1,50 @@
+import { join } from 'node:path';
+import type { LakeEngine } from '../lake/engines/engine.ts';
+import { openEngine } from '../lake/engines/open-engine.ts';
+import { openFileCache } from '../lake/file-cache.ts';
+import { openConfiguredLake } from '../lake/open-lake.ts';
+import type { CliContext } from '../platform/cli.ts';
+import { type Listed, loadPipelines } from './catalogue.ts';
+import type { PipelineDeps } from './pipeline-deps.ts';
+import { openTransport } from './transport.ts';
+
+export type CommandRoom = PipelineDeps & {
+  readonly listed: readonly Listed[];
+  readonly close: () => Promise<void>;
+};
+
+const copiesBytes = 20_000_000_000;
+
+/** What the commands of pipelines work with, from the settings. The engine is opened when gold first asks for it. */
+export const openCommandRoom = async (context: CliContext): Promise<CommandRoom> => {
+  const config = context.config();
+  const listed = await loadPipelines(config.LASTRO_PIPELINES);
+  const pool = await context.postgres();
+  const { lake, close: closeLake } = await openConfiguredLake({ config, pool });
+  const transport = openTransport();
+  let engine: Promise<LakeEngine> | undefined;
+  return {
+    listed,
+    pool,
+    lake,
+    files: await openFileCache({
+      store: lake.store,
+      folder: join(config.LASTRO_HOME, 'cache', `pipelines-${process.pid}`),
+      maxBytes: copiesBytes,
+    }),
+    clock: () => new Date(),
+    env: context.env,
+    send: transport.send,
+    engine: () => {
+      engine ??= openEngine({ lake: async () => lake, config });
+      return engine;
+    },
+    pipelines: listed.map(({ pipeline }) => pipeline),
+    stagingFolder: join(config.LASTRO_HOME, 'staging', 'pipelines'),
+    close: async () => {
+      await (await engine?.catch(() => undefined))?.close();
+      await transport.close();
+      await closeLake();
+    },
+  };
+};

@@ -1,0 +1,71 @@
+import type { DuckDBConnection } from '@duckdb/node-api';
+import { parseStatement } from '../lake/engines/duckdb-statement.ts';
+import { UserError } from '../platform/cli.ts';
+import type { Gold, Pipeline } from './declaration.ts';
+
+/** A gold table with the tables that it reads, `silver.bcb_sgs`. */
+export type GoldNode = {
+  readonly name: string;
+  readonly owner: string;
+  readonly gold: Gold;
+  readonly reads: readonly string[];
+};
+
+/**
+ * Every gold table of the pipelines, each after those that it reads.
+ * @throws UserError SQL that can't be parsed, a name that is there twice, a circle
+ */
+export const goldGraph = async (
+  connection: DuckDBConnection,
+  pipelines: readonly Pipeline[],
+): Promise<GoldNode[]> => {
+  const nodes: GoldNode[] = [];
+  for (const { name: owner, gold = [] } of pipelines) {
+    for (const table of gold) {
+      if (nodes.some(({ name }) => name === table.name)) {
+        throw new UserError(`gold.${table.name} is declared twice; the second time by ${owner}`);
+      }
+      nodes.push({ name: table.name, owner, gold: table, reads: await tablesOf(connection, table) });
+    }
+  }
+  return inOrder(nodes);
+};
+
+const tablesOf = async (connection: DuckDBConnection, { name, sql }: Gold): Promise<string[]> => {
+  try {
+    const { tables } = await parseStatement(connection, sql);
+    return [...new Set(tables.map(({ namespace, table }) => `${namespace}.${table}`))];
+  } catch (error) {
+    throw new UserError(`gold.${name}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+};
+
+const inOrder = (nodes: readonly GoldNode[]): GoldNode[] => {
+  const done: GoldNode[] = [];
+  let left = [...nodes];
+  while (left.length > 0) {
+    const waits = new Set(left.map(({ name }) => `gold.${name}`));
+    const ready = left.filter(({ reads }) => !reads.some((table) => waits.has(table)));
+    if (ready.length === 0) {
+      throw new UserError(
+        `gold tables read one another in a circle: ${left.map(({ name }) => name).join(', ')}`,
+      );
+    }
+    done.push(...ready);
+    left = left.filter((node) => !ready.includes(node));
+  }
+  return done;
+};
+
+/** The gold tables that have to follow a table, directly or over others, in order. `direct`: they read it themselves. */
+export const followersOf = (
+  graph: readonly GoldNode[],
+  table: string,
+): { node: GoldNode; direct: boolean }[] => {
+  const moved = new Set([table]);
+  return graph.flatMap((node) => {
+    if (!node.reads.some((each) => moved.has(each))) return [];
+    moved.add(`gold.${node.name}`);
+    return [{ node, direct: node.reads.includes(table) && node.reads.length === 1 }];
+  });
+};

@@ -1,0 +1,240 @@
+import type { DuckSession } from '../lake/duckdb-session.ts';
+import { type Fence, holderName, withLease } from '../platform/leases.ts';
+import * as ledger from '../platform/ledger.ts';
+import { frontier } from '../platform/ledger-views.ts';
+import { transaction } from '../platform/postgres.ts';
+import { newId } from '../shared/ids.ts';
+import { captureWindow } from './capture-window.ts';
+import type { Pipeline } from './declaration.ts';
+import { type DueWindow, dueWindows } from './due.ts';
+import { type GoldOutcome, refreshGold } from './gold.ts';
+import { followersOf, type GoldNode, goldGraph } from './gold-graph.ts';
+import { silverHash } from './model-hash.ts';
+import { leaseName, leaseTtlMs, type PipelineDeps } from './pipeline-deps.ts';
+import { failRun, finishRun, type RunReport, readSilverState, startRun } from './runs.ts';
+import { withSession } from './session.ts';
+import { waitingSets } from './sets.ts';
+import { ExpectationError, settle } from './settle.ts';
+import { silverTable } from './silver-tables.ts';
+import type { CadenceName } from './windows.ts';
+
+export type RunOptions = {
+  readonly cadence?: CadenceName | undefined;
+  /** Also holes that an operator made. */
+  readonly refill?: boolean | undefined;
+  /** Most windows to take; the rest is for the next run. */
+  readonly limit?: number | undefined;
+  /** Makes silver anew even though nothing changed. */
+  readonly rebuild?: boolean | undefined;
+  readonly signal: AbortSignal;
+};
+
+/** What became of one window. */
+export type WindowOutcome = {
+  readonly attemptId: string;
+  readonly cadence: CadenceName | 'silver';
+  readonly from: Date | null;
+  readonly to: Date | null;
+  readonly state: 'done' | 'skipped' | 'failed';
+  readonly report: RunReport;
+  readonly error?: string;
+};
+
+export type PipelineRun = {
+  readonly pipeline: string;
+  readonly windows: readonly WindowOutcome[];
+  readonly gold: readonly GoldOutcome[];
+};
+
+/**
+ * Moves a pipeline on: whatever is due is captured into bronze, merged into silver and followed by gold. One run of a
+ * pipeline at a time. Killed anywhere and run again, the tables are the same.
+ * @throws LeaseHeldError @throws FenceLostError
+ */
+export const runPipeline = (
+  deps: PipelineDeps,
+  pipeline: Pipeline,
+  options: RunOptions,
+): Promise<PipelineRun> =>
+  withSession(deps, async (session) => {
+    const graph = await goldGraph(session.connection, deps.pipelines);
+    const windows = await underLease(deps, pipeline, options.signal, (held) =>
+      moveWindows({ deps, pipeline, session, graph, ...held }, options),
+    );
+    await deps.fault?.('between-layers');
+    const gold = await followGold(deps, session, graph, pipeline, options.signal);
+    return { pipeline: pipeline.name, windows, gold };
+  });
+
+export const underLease = <T>(
+  { pool }: PipelineDeps,
+  pipeline: Pipeline,
+  signal: AbortSignal,
+  work: (held: { fence: Fence; signal: AbortSignal }) => Promise<T>,
+): Promise<T> =>
+  withLease(
+    { pool, name: leaseName(pipeline.name), holder: holderName('pipeline'), ttlMs: leaseTtlMs, signal },
+    work,
+  );
+
+/** What a run under the lease works with. */
+export type HeldRun = {
+  readonly deps: PipelineDeps;
+  readonly pipeline: Pipeline;
+  readonly session: DuckSession;
+  readonly graph: readonly GoldNode[];
+  readonly fence: Fence;
+  readonly signal: AbortSignal;
+};
+
+const moveWindows = async (run: HeldRun, options: RunOptions): Promise<WindowOutcome[]> => {
+  const { deps, pipeline, signal } = run;
+  const outcomes: WindowOutcome[] = [];
+  const state = await readSilverState(deps.pool, pipeline.name);
+  const changed = state !== undefined && state.codeHash !== silverHash(pipeline);
+  const left = (await waitingSets(deps.pool, pipeline.name)).length > 0;
+  if (options.rebuild || changed || left) {
+    outcomes.push(await rebuildSilver(run, options.rebuild === true));
+  }
+  const due = await dueWindows(deps.pool, pipeline, { now: deps.clock(), ...options });
+  for (const window of due.slice(0, options.limit ?? due.length)) {
+    signal.throwIfAborted();
+    const outcome = await takeWindow(run, window);
+    outcomes.push(outcome);
+    if (outcome.state === 'failed' && !outcome.retryOthers) break;
+  }
+  return outcomes;
+};
+
+/** What an earlier run left between bronze and silver, or a model that changed: no answer is asked for. */
+const rebuildSilver = async (run: HeldRun, rebuild: boolean): Promise<WindowOutcome> => {
+  const { deps, pipeline, fence } = run;
+  const at = deps.clock();
+  const attemptId = newId('att', at);
+  const codeHash = silverHash(pipeline);
+  const base = { attemptId, cadence: 'silver' as const, from: null, to: null };
+  await transaction(deps.pool, (tx) =>
+    startRun(tx, {
+      attemptId,
+      pipeline: pipeline.name,
+      kind: 'rebuild',
+      source: 'silver',
+      window: null,
+      fence,
+      codeHash,
+      at,
+    }),
+  );
+  try {
+    const { state, report } = await settle(deps, { ...run, attemptId, report: {}, rebuild });
+    return { ...base, state, report };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    await transaction(deps.pool, (tx) => failRun(tx, attemptId, message)).catch(() => {});
+    throw error;
+  }
+};
+
+/** An empty success, or a contract that one answer breaks, says nothing of other windows; an API that is down does. */
+const isOfOneWindow = (error: unknown): boolean => error instanceof ExpectationError;
+
+const takeWindow = async (
+  run: HeldRun,
+  due: DueWindow,
+): Promise<WindowOutcome & { retryOthers: boolean }> => {
+  const { deps, pipeline, session, fence, signal } = run;
+  const at = deps.clock();
+  const begun = performance.now();
+  const attemptId = newId('att', at);
+  const { cadence, from, to } = due;
+  const base = { attemptId, cadence, from, to };
+  const last = await frontier(deps.pool, { pipeline: pipeline.name, source: cadence });
+  const interval = await beginWindow(run, due, attemptId, at);
+  try {
+    const captured = await captureWindow(
+      { ...deps, session },
+      {
+        ...{ pipeline, cadence, window: { from, to }, fence, attemptId, signal },
+        watermark: last?.watermark ?? null,
+        onComplete: (tx) =>
+          finishRun(tx, attemptId, {
+            state: 'captured',
+            runId: null,
+            inputHash: null,
+            report: {},
+            snapshots: null,
+          }),
+      },
+    );
+    await deps.fault?.('between-layers');
+    const { calls, bytes, resumed } = captured;
+    const seconds = Math.round(performance.now() - begun) / 1000;
+    const { state, report } = await settle(deps, {
+      ...run,
+      attemptId,
+      report: { calls, bytes, ...(resumed ? { resumed } : {}), seconds },
+    });
+    return { ...base, state, report, retryOthers: true };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    // A zombie's report is refused like its commit, and a database that is away takes none.
+    await transaction(deps.pool, async (tx) => {
+      await failRun(tx, attemptId, message);
+      await ledger.markFailed(tx, { id: interval, fence, runId: attemptId, error: message });
+    }).catch(() => {});
+    if (!isKnown(error)) throw error;
+    return { ...base, state: 'failed', report: {}, error: message, retryOthers: isOfOneWindow(error) };
+  }
+};
+
+const known = ['PageError', 'ExpectationError', 'ContractError', 'BudgetError', 'CheckError'];
+
+const isKnown = (error: unknown): boolean => error instanceof Error && known.includes(error.name);
+
+const maxAttempts = 5;
+
+const beginWindow = (run: HeldRun, due: DueWindow, attemptId: string, at: Date): Promise<string> =>
+  transaction(run.deps.pool, async (tx) => {
+    const { pipeline, fence } = run;
+    const { from, to, cadence } = due;
+    const codeHash = silverHash(pipeline);
+    await startRun(tx, {
+      ...{ attemptId, pipeline: pipeline.name, kind: 'window', source: cadence, window: { from, to } },
+      ...{ fence, codeHash, at },
+    });
+    const { intervals } = await ledger.plan(tx, {
+      pipeline: pipeline.name,
+      source: cadence,
+      windows: [{ from, to }],
+      maxAttempts,
+    });
+    const [interval] = intervals;
+    if (!interval) throw new Error(`the ledger did not plan a window for ${pipeline.name}`);
+    if (interval.state === 'hole') await ledger.refill(tx, { id: interval.id, reason: `run ${attemptId}` });
+    if (interval.state === 'done') {
+      await ledger.reopen(tx, {
+        id: interval.id,
+        fence,
+        to: 'planned',
+        reason: `run ${attemptId} asks again`,
+      });
+    }
+    await ledger.start(tx, { id: interval.id, fence, runId: attemptId });
+    return interval.id;
+  });
+
+/** Refreshes the gold tables that follow a pipeline, each after what it reads. */
+export const followGold = async (
+  deps: PipelineDeps,
+  session: DuckSession,
+  graph: readonly GoldNode[],
+  pipeline: Pipeline,
+  signal: AbortSignal,
+): Promise<GoldOutcome[]> => {
+  const outcomes: GoldOutcome[] = [];
+  for (const { node } of followersOf(graph, silverTable(pipeline.name))) {
+    signal.throwIfAborted();
+    outcomes.push(await refreshGold({ ...deps, session }, node, signal));
+  }
+  return outcomes;
+};
