@@ -46,6 +46,7 @@ const closers: (() => Promise<unknown>)[] = values.home
 type Desk = {
   api: Running;
   worker: Running;
+  sandbox: Running;
   http: HttpPool;
   db: pg.Pool;
   token: string;
@@ -84,7 +85,7 @@ const openDesk = async (): Promise<Desk> => {
     .query<{ dir: string }>('SHOW data_directory AS dir')
     .catch(() => db.query<{ dir: string }>("SELECT current_setting('data_directory') AS dir"));
   const pidFile = await readFile(join(rows[0]?.dir ?? '', 'postmaster.pid'), 'utf8');
-  return { api, worker, http, db, token, postgresPid: Number(pidFile.split('\n')[0]) };
+  return { api, worker, sandbox, http, db, token, postgresPid: Number(pidFile.split('\n')[0]) };
 };
 
 // The seed and the number that the sandbox itself uses.
@@ -164,6 +165,9 @@ const cpuByPart = (desk: Desk): Record<string, number> => ({
   api: cpuSecondsOf(desk.api.pid),
   worker: cpuSecondsOf(desk.worker.pid),
   postgres: cpuSecondsOf(desk.postgresPid),
+  sandbox: cpuSecondsOf(desk.sandbox.pid),
+  // The load generator: this process.
+  clients: process.cpuUsage().user / 1e6 + process.cpuUsage().system / 1e6,
 });
 
 const round = (value: number, digits = 1): number => Number(value.toFixed(digits));

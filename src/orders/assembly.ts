@@ -13,7 +13,7 @@ import { type EvidenceBook, type EvidenceItem, gatherFacts, type OrderFacts } fr
 import { messageOfDecision, messageOfEnd } from './messages.ts';
 import { decidingParty, type OpenOrder, type OrderDecision } from './model.ts';
 import { notifyLater, notifyNow } from './notification.ts';
-import { deleteParties, type Outcome, writeOutcome } from './outcome.ts';
+import { deleteParties, type Outcome, writeOutcome, writeOutcomeInBatch } from './outcome.ts';
 import type { PersonIds } from './person-ids.ts';
 import { insertEvidence, loadOrder } from './store.ts';
 
@@ -46,7 +46,7 @@ export const assemblyPoints = [
 
 export type AssemblyDeps = {
   db: Pool;
-  jobs: Pick<Jobs, 'enqueue'>;
+  jobs: Pick<Jobs, 'enqueue' | 'enqueueAll'>;
   partners: Pick<Partners, 'powers' | 'people' | 'registry' | 'notify'>;
   clock: () => Date;
   idOf: PersonIds;
@@ -85,7 +85,7 @@ export const assemble = async (
   const reached = deps.reached ?? (() => {});
   await reached('job-started');
   const now = deps.clock();
-  const loaded = await loadOrder(deps.db, orderKey, now, attemptSeconds);
+  const loaded = await loadOrder(deps.db, { orderKey, now, freshSeconds: attemptSeconds });
   if (!loaded) throw new GiveUp(`there is no order ${orderKey}`);
   const { order, settlements } = loaded;
   // A job that was cut off after its commit may owe notifications still.
@@ -112,7 +112,7 @@ const bookOf = ({ db }: AssemblyDeps, order: OpenOrder, evidence: readonly Evide
   return {
     find: (partner, query) => known.get(`${partner} ${query}`),
     keep: async (items) => {
-      await insertEvidence(db, order.orderKey, items, draft);
+      await insertEvidence(db, { orderKey: order.orderKey, items, markProcessing: draft });
       draft = false;
     },
   };
@@ -202,8 +202,7 @@ const settle = async (
         await reached('outcome-written');
         return true;
       })
-    : // One statement is a transaction of its own.
-      await writeOutcome(deps.db, outcome);
+    : await writeOutcomeInBatch(deps.db, outcome);
   await reached('committed');
   if (!written) return;
   deps.log.info({ orderKey, requestId, verdict: decision.verdict, failureReason }, 'order decided');
@@ -271,8 +270,15 @@ export const resumeWaiting = async (
          ORDER BY envelope_id LIMIT 200`,
         [partner, after],
       );
-      for (const { envelope_id: orderKey, tentativas: attempt } of rows)
-        await jobs.enqueue(tx, assemblyQueue, { orderKey, requestId: newId('req', clock()), attempt });
+      await jobs.enqueueAll(
+        tx,
+        assemblyQueue,
+        rows.map(({ envelope_id: orderKey, tentativas: attempt }) => ({
+          orderKey,
+          requestId: newId('req', clock()),
+          attempt,
+        })),
+      );
       return rows;
     });
     resumed += page.length;

@@ -73,10 +73,11 @@ const decideParty = (order: DecisionFacts, { party, powers, operators }: PartyFa
   }
   // The engine is asked even where the partner gave nothing, so that "undetermined" has its reasons on record.
   const given = powers === 'unavailable' ? unknownPowers : powers;
-  const decidable = parseInput(companyInput(facts, given, operators)).ok;
+  const asGiven = companyInput(facts, given, operators);
   // An answer that the engine's reader refuses is no answer: deciding by it could only be a guess.
+  const decidable = parseInput(asGiven).ok;
   const known = decidable ? given : unknownPowers;
-  const input = companyInput(facts, known, decidable ? operators : null);
+  const input = decidable ? asGiven : companyInput(facts, known, null);
   return partyDecision(
     party,
     input,

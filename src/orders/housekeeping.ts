@@ -19,7 +19,7 @@ export const retentionCron = '17 * * * *';
 
 export type HousekeepingDeps = {
   db: Pool;
-  jobs: Pick<Jobs, 'enqueue'>;
+  jobs: Pick<Jobs, 'enqueue' | 'enqueueAll'>;
   clock: () => Date;
   log: Log;
   sqsUrl?: string | undefined;
@@ -69,11 +69,18 @@ const decideOverdue = ({ db, jobs }: HousekeepingDeps, now: Date): Promise<numbe
     const { rows } = await tx.query<{ envelope_id: string; tentativas: number }>(
       `SELECT envelope_id, tentativas FROM envelopes
        WHERE status_envelope IN ('rascunho', 'em_processamento') AND prazo_decisao <= $1
-       ORDER BY prazo_decisao LIMIT $2 FOR UPDATE SKIP LOCKED`,
+       ORDER BY prazo_decisao LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED`,
       [now, batch],
     );
-    for (const { envelope_id: orderKey, tentativas: attempt } of rows)
-      await jobs.enqueue(tx, assemblyQueue, { orderKey, requestId: newId('req', now), attempt });
+    await jobs.enqueueAll(
+      tx,
+      assemblyQueue,
+      rows.map(({ envelope_id: orderKey, tentativas: attempt }) => ({
+        orderKey,
+        requestId: newId('req', now),
+        attempt,
+      })),
+    );
     return rows.length;
   });
 
@@ -84,7 +91,7 @@ const endAbandonedDrafts = ({ db, jobs, clock, sqsUrl }: HousekeepingDeps, now: 
       `SELECT envelope_id, area_id FROM envelopes
        WHERE status_envelope = 'rascunho' AND prazo_decisao <= $1
          AND data_criacao < $1::timestamptz - make_interval(days => (parametros->>'draftRetentionDays')::int)
-       ORDER BY prazo_decisao LIMIT $2 FOR UPDATE SKIP LOCKED`,
+       ORDER BY prazo_decisao LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED`,
       [now, batch],
     );
     for (const { envelope_id: orderKey, area_id: areaId } of rows)

@@ -8,7 +8,7 @@ import { removeExpired } from './housekeeping.ts';
 import type { OrderTerms } from './model.ts';
 import { placeOrder } from './orders.ts';
 import type { OrderRequest } from './request.ts';
-import { insertOrder } from './store.ts';
+import { insertOrders } from './store.ts';
 
 let desk: Desk;
 
@@ -149,27 +149,29 @@ describe('the insert of an order', () => {
     if (!stored) throw new Error('expected the order that was just placed');
     const now = new Date();
     const inserted = await transaction(desk.db, (tx) =>
-      insertOrder(tx, {
-        orderKey: newId('ord', now),
-        request: stored.pedido,
-        terms: stored.parametros,
-        participants: 1,
-        createdAt: now,
-        decideBy: now,
-        author: 'area-CRD01',
-        requestId: 'req_test',
-        answer: {
-          clientId: 'area-CRD01',
-          key,
-          bodyHash: 'other',
-          status: 201,
-          location: '',
-          body: '',
-          expiresAt: now,
+      insertOrders(tx, [
+        {
+          orderKey: newId('ord', now),
+          request: stored.pedido,
+          terms: stored.parametros,
+          participants: 1,
+          createdAt: now,
+          decideBy: now,
+          author: 'area-CRD01',
+          requestId: 'req_test',
+          answer: {
+            clientId: 'area-CRD01',
+            key,
+            bodyHash: 'other',
+            status: 201,
+            location: '',
+            body: '',
+            expiresAt: now,
+          },
         },
-      }),
+      ]),
     );
-    expect(inserted).toBe(false);
+    expect(inserted).toEqual([false]);
     expect((await post(key)).body.orderKey).toBe(body.orderKey);
   });
 });

@@ -152,7 +152,7 @@ describe('with 20,000 orders stored, an index answers', () => {
     expect(plan).not.toMatch(/Seq Scan on envelopes/);
   });
 
-  const jobs = { enqueue: async () => {} };
+  const jobs = { enqueue: async () => {}, enqueueAll: async () => {} };
 
   it('which orders wait for a partner', async () => {
     const deps = { db: explained.pool, jobs, clock: () => new Date(), log: silentLog() };

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Pool } from 'pg';
 import type { Partners, PersonContact } from '../partners/partners.ts';
+import { batched, batchLockTimeout } from '../platform/batches.ts';
 import type { JobContext, Jobs, Queue } from '../platform/jobs.ts';
 import type { Log } from '../platform/log.ts';
 import { prepared, transaction } from '../platform/postgres.ts';
@@ -53,13 +54,33 @@ const participantsSql = prepared(
      ORDER BY p.pessoa_id, p.habilitado DESC, p.parte`,
 );
 
+type Told = { orderKey: string; people: readonly string[]; at: Date };
+
 // Asynchronous: losing the note to a crash of the server only means to ask the partner again, under the same key.
-const notifiedSql = prepared(
-  'notification.noted',
-  `WITH assincrono AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
-   UPDATE participantes SET notificado_em = $3 FROM assincrono
-   WHERE envelope_id = $1 AND pessoa_id = ANY ($2) AND notificado_em IS NULL`,
+const toldSql = prepared(
+  'notification.told',
+  `WITH assincrono AS MATERIALIZED (
+     SELECT set_config('synchronous_commit', 'off', true),
+       set_config('lock_timeout', coalesce($1, current_setting('lock_timeout')), true)
+   )
+   UPDATE participantes p SET notificado_em = t.em
+   FROM assincrono, unnest($2::text[], $3::text[], $4::timestamptz[]) AS t (envelope_id, pessoa_id, em)
+   WHERE p.envelope_id = t.envelope_id AND p.pessoa_id = t.pessoa_id AND p.notificado_em IS NULL`,
 );
+
+/** Notes who was told. */
+const noteTold = batched<Pool, Told, void>(async (db, told) => {
+  const rows = told.flatMap(({ orderKey, people, at }) => people.map((id) => ({ orderKey, id, at })));
+  await db.query(
+    toldSql([
+      batchLockTimeout(told),
+      rows.map(({ orderKey }) => orderKey),
+      rows.map(({ id }) => id),
+      rows.map(({ at }) => at),
+    ]),
+  );
+  return told.map(() => undefined);
+});
 
 type Call = { requestId: string; signal: AbortSignal };
 
@@ -151,7 +172,7 @@ const tell = async (
   );
   await reached?.('notification-sent');
   const noted = recipients.filter((_, index) => told[index]?.status === 'fulfilled').map(({ id }) => id);
-  if (noted.length > 0) await db.query(notifiedSql([orderKey, noted, clock()]));
+  if (noted.length > 0) await noteTold(db, { orderKey, people: noted, at: clock() });
   await reached?.('notification-noted');
   return { refused: told.find((outcome) => outcome.status === 'rejected') };
 };
@@ -185,7 +206,7 @@ const contactsOf = async (
   if (documents.length === 0) return new Map();
   const answer = await partners.people(documents, call);
   const query = createHash('sha256').update(documents.join(' ')).digest('hex').slice(0, 32);
-  await insertEvidence(db, orderKey, [{ ...answer, query }], false);
+  await insertEvidence(db, { orderKey, items: [{ ...answer, query }], markProcessing: false });
   for (const { document, name, email, phone } of answer.value)
     await db.query(
       `UPDATE participantes SET nome = coalesce(nome, $3), email = $4, telefone = $5

@@ -2,6 +2,7 @@ import type { Pool } from 'pg';
 import { type AreaParameters, type Partners, PartnerUnavailable } from '../partners/partners.ts';
 import type { Principal } from '../platform/auth.ts';
 import { mayUseArea } from '../platform/auth.ts';
+import { batched } from '../platform/batches.ts';
 import {
   answeredBefore,
   answerToKeep,
@@ -27,7 +28,7 @@ import { type OrderRequest, parseOrderRequest } from './request.ts';
 import type { Review } from './review.ts';
 import { checkSettlements } from './settlement.ts';
 import { checkStandards } from './standards.ts';
-import { insertOrder, insertReview, loadInputs } from './store.ts';
+import { insertOrders, insertReview, loadInputs, type NewOrder } from './store.ts';
 import {
   decisionView,
   listOrders,
@@ -42,7 +43,7 @@ export { personIds } from './person-ids.ts';
 
 export type OrdersDeps = {
   db: Pool;
-  jobs: Pick<Jobs, 'enqueue'>;
+  jobs: Pick<Jobs, 'enqueue' | 'enqueueAll'>;
   partners: Partners;
   clock: () => Date;
   idOf: PersonIds;
@@ -75,7 +76,9 @@ export const placeOrder = async (
   const key = keyOfBody(caller.principal.clientId, idempotencyKey, body);
   try {
     const accepted = await acceptOrder(deps, caller, body);
-    return await transaction(deps.db, (tx) => storeOrder(deps, tx, caller, accepted, key));
+    const { order, answer } = newOrder(deps, caller, accepted, key);
+    if (!(await storeOrder(deps, order))) throw requestInProgress();
+    return { ...answer, replayed: false };
   } catch (error) {
     // Looked up only here, to spare every new order the question: a repetition fails on its key, or, while
     // partners are away or the standards have changed, before it.
@@ -85,14 +88,28 @@ export const placeOrder = async (
   }
 };
 
-const storeOrder = async (
-  deps: OrdersDeps,
-  tx: Tx,
+/** Orders that come at the same time share a transaction; false: the order's Idempotency-Key is taken. */
+const storeOrder = batched(
+  ({ db, jobs }: Pick<OrdersDeps, 'db' | 'jobs'>, orders: readonly NewOrder[]): Promise<boolean[]> =>
+    transaction(db, async (tx) => {
+      const stored = await insertOrders(tx, orders);
+      const taken = orders.filter((_, index) => stored[index]);
+      await jobs.enqueueAll(
+        tx,
+        assemblyQueue,
+        taken.map(({ orderKey, requestId }) => ({ orderKey, requestId, attempt: 0 })),
+      );
+      return stored;
+    }),
+);
+
+const newOrder = (
+  { clock }: OrdersDeps,
   { principal, requestId }: Caller,
   { request, terms, limitSeconds }: AcceptedOrder,
   key: IdempotencyKey | undefined,
-): Promise<PlacedOrder> => {
-  const now = deps.clock();
+): { order: NewOrder; answer: KeptAnswer } => {
+  const now = clock();
   const orderKey = newId('ord', now);
   const decideBy = new Date(now.getTime() + limitSeconds * 1_000);
   const answer = {
@@ -100,7 +117,7 @@ const storeOrder = async (
     location: `/v1/orders/${orderKey}`,
     body: JSON.stringify(createdView(orderKey, request, now, decideBy)),
   };
-  const stored = await insertOrder(tx, {
+  const order = {
     orderKey,
     request,
     terms,
@@ -110,10 +127,8 @@ const storeOrder = async (
     author: principal.subject,
     requestId,
     answer: key ? answerToKeep(key, answer, now) : null,
-  });
-  if (!stored) throw requestInProgress();
-  await deps.jobs.enqueue(tx, assemblyQueue, { orderKey, requestId, attempt: 0 });
-  return { ...answer, replayed: false };
+  };
+  return { order, answer };
 };
 
 const createdView = (

@@ -1,4 +1,6 @@
-import { type AnswerToKeep, keepAnswerSql, keptAnswerValues } from '../platform/idempotency.ts';
+import type { Pool } from 'pg';
+import { batched, batchLockTimeout } from '../platform/batches.ts';
+import { type AnswerToKeep, keepAnswersSql, keptAnswerRow } from '../platform/idempotency.ts';
 import { type Db, prepared, type Tx } from '../platform/postgres.ts';
 import type { QuorumInput } from '../quorum/contract.ts';
 import type { EvidenceItem } from './facts.ts';
@@ -19,55 +21,69 @@ export type NewOrder = {
   answer: AnswerToKeep | null;
 };
 
-const insertOrderSql = prepared(
+const insertOrdersSql = prepared(
   'orders.insert',
-  `WITH envelope AS (
+  `WITH pedido AS MATERIALIZED (
+       SELECT * FROM json_to_recordset($1::json) AS p (n int, envelope_id text, area_id text, contrato_id text,
+         plataforma_id text, meio_assinatura_id text, poder text, valor_centavos bigint, requisitante_id text,
+         tipo_requisitante text, numero_participantes int, pedido jsonb, parametros jsonb,
+         prazo_decisao timestamptz, em timestamptz, autor text, requisicao text, cliente_id text, chave text,
+         hash_corpo text, status_http int, local_http text, resposta text, expira_em timestamptz)
+     ), chave AS (
+       ${keepAnswersSql('pedido')}
+     ), aceito AS (
+       SELECT p.* FROM pedido p LEFT JOIN chave k USING (cliente_id, chave)
+       WHERE p.chave IS NULL OR k.chave IS NOT NULL
+     ), envelope AS (
        INSERT INTO envelopes (envelope_id, area_id, contrato_id, status_envelope, plataforma_id,
          meio_assinatura_id, poder, valor_centavos, requisitante_id, tipo_requisitante, numero_participantes,
          pedido, parametros, prazo_decisao, data_criacao, criado_por, data_atualizacao, atualizado_por)
-       VALUES ($1, $2, $3, 'rascunho', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $14, $15)
+       SELECT envelope_id, area_id, contrato_id, 'rascunho', plataforma_id, meio_assinatura_id, poder,
+         valor_centavos, requisitante_id, tipo_requisitante, numero_participantes, pedido, parametros,
+         prazo_decisao, em, autor, em, autor FROM aceito
      ), evento AS (
        INSERT INTO eventos_envelope (envelope_id, tipo_evento, data_evento, autor)
-       VALUES ($1, 'order_created', $14, $15)
+       SELECT envelope_id, 'order_created', em, autor FROM aceito
      ), trilha AS (
        INSERT INTO trilha_auditoria (quando, quem, acao, recurso, area_id, requisicao)
-       VALUES ($14, $15, 'order.create', $1, $2, $16)
+       SELECT em, autor, 'order.create', envelope_id, area_id, requisicao FROM aceito
      )
-     ${keepAnswerSql({ now: 14, first: 17 })}`,
+     SELECT n FROM aceito`,
 );
 
+const newOrderRow = ({ request, answer, ...order }: NewOrder, n: number) => ({
+  n,
+  envelope_id: order.orderKey,
+  area_id: request.areaId,
+  contrato_id: request.contractId ?? null,
+  plataforma_id: request.platform,
+  meio_assinatura_id: request.signatureMethod,
+  poder: request.power,
+  valor_centavos: request.amountCents,
+  requisitante_id: request.requester.document,
+  tipo_requisitante: personType[request.requester.type],
+  numero_participantes: order.participants,
+  pedido: request,
+  parametros: order.terms,
+  prazo_decisao: order.decideBy,
+  em: order.createdAt,
+  autor: order.author,
+  requisicao: order.requestId,
+  ...keptAnswerRow(answer),
+});
+
 /**
- * The draft with its event, its audit row and its idempotent answer, in one statement: one round trip.
- * false: the key is taken, by an answer or by a transaction that is still running. Then this one must be
- * rolled back.
+ * Drafts with their events, audit rows and idempotent answers. Answers for each whether it was stored: not where
+ * its key is taken, by an answer or by a transaction that is still running.
  */
-export const insertOrder = async (tx: Tx, order: NewOrder): Promise<boolean> => {
-  const { request, answer } = order;
-  const { rowCount } = await tx.query(
-    insertOrderSql([
-      order.orderKey,
-      request.areaId,
-      request.contractId ?? null,
-      request.platform,
-      request.signatureMethod,
-      request.power,
-      request.amountCents,
-      request.requester.document,
-      personType[request.requester.type],
-      order.participants,
-      JSON.stringify(request),
-      JSON.stringify(order.terms),
-      order.decideBy,
-      order.createdAt,
-      order.author,
-      order.requestId,
-      ...keptAnswerValues(answer),
-    ]),
-  );
-  return answer === null || rowCount === 1;
+export const insertOrders = async (tx: Tx, orders: readonly NewOrder[]): Promise<boolean[]> => {
+  const { rows } = await tx.query<{ n: number }>(insertOrdersSql([JSON.stringify(orders.map(newOrderRow))]));
+  const stored = new Set(rows.map(({ n }) => n));
+  return orders.map((_, n) => stored.has(n));
 };
 
 type OpenOrderRow = {
+  n: number;
   area_id: string;
   status_envelope: string;
   pedido: OrderRequest;
@@ -84,91 +100,106 @@ type OpenOrderRow = {
 
 export type LoadedOrder = { order: OpenOrder; evidence: EvidenceItem[]; settlements: BoundSettlement[] };
 
-const loadOrderSql = prepared(
+const loadOrdersSql = prepared(
   'orders.load',
-  `SELECT e.area_id, e.status_envelope, e.pedido, e.parametros, e.data_criacao, e.prazo_decisao,
+  `SELECT q.n::int, e.area_id, e.status_envelope, e.pedido, e.parametros, e.data_criacao, e.prazo_decisao,
        e.tentativas, e.motivo_espera,
        (SELECT json_agg(v ORDER BY v.recebida_em) FROM evidencias v
-        WHERE v.envelope_id = e.envelope_id AND v.recebida_em >= $2::timestamptz - make_interval(
-           secs => greatest($3::int, (e.parametros->>'evidenceMaxAgeSeconds')::int))) AS evidencias,
+        WHERE v.envelope_id = e.envelope_id AND v.recebida_em >= q.agora - make_interval(
+           secs => greatest(q.segundos, (e.parametros->>'evidenceMaxAgeSeconds')::int))) AS evidencias,
        (SELECT json_agg(r.acertos ORDER BY r.revisao_id) FROM revisoes r
         WHERE r.envelope_id = e.envelope_id) AS acertos
-     FROM envelopes e WHERE e.envelope_id = $1`,
+     FROM unnest($1::text[], $2::timestamptz[], $3::int[]) WITH ORDINALITY AS q (envelope_id, agora, segundos, n)
+       JOIN envelopes e ON e.envelope_id = q.envelope_id`,
 );
 
 /**
- * An order with its fresh evidence and every settlement, in one round trip. Evidence is fresh for
- * `freshSeconds`, or for the area's maximum age where that is longer.
+ * An order with its fresh evidence and every settlement, or null. Evidence is fresh for `freshSeconds`, or for
+ * the area's maximum age where that is longer.
  */
-export const loadOrder = async (
-  db: Db,
-  orderKey: string,
-  now: Date,
-  freshSeconds: number,
-): Promise<LoadedOrder | null> => {
-  const { rows } = await db.query<OpenOrderRow>(loadOrderSql([orderKey, now, freshSeconds]));
-  const row = rows[0];
-  if (!row) return null;
-  return {
-    order: {
-      orderKey,
-      areaId: row.area_id,
-      status: fromStatusEnvelope(row.status_envelope),
-      request: row.pedido,
-      terms: row.parametros,
-      createdAt: row.data_criacao,
-      decideBy: row.prazo_decisao,
-      attempts: row.tentativas,
-      wait: row.motivo_espera,
-    },
-    evidence: (row.evidencias ?? []).map((item) => ({
-      partner: item.parceiro as EvidenceItem['partner'],
-      query: item.consulta,
-      raw: item.corpo,
-      sha256: item.hash_sha256,
-      receivedAt: new Date(item.recebida_em).toISOString(),
-    })),
-    // A later review of the same doubt takes the place of an earlier one.
-    settlements: (row.acertos ?? []).reverse().flat(),
-  };
-};
+export const loadOrder = batched<
+  Pool,
+  { orderKey: string; now: Date; freshSeconds: number },
+  LoadedOrder | null
+>(async (db, asked) => {
+  const { rows } = await db.query<OpenOrderRow>(
+    loadOrdersSql([
+      asked.map(({ orderKey }) => orderKey),
+      asked.map(({ now }) => now),
+      asked.map(({ freshSeconds }) => freshSeconds),
+    ]),
+  );
+  const found = new Map(rows.map((row) => [row.n, row]));
+  return asked.map(({ orderKey }, index) => {
+    const row = found.get(index + 1);
+    return row ? loadedOrder(orderKey, row) : null;
+  });
+});
+
+const loadedOrder = (orderKey: string, row: OpenOrderRow): LoadedOrder => ({
+  order: {
+    orderKey,
+    areaId: row.area_id,
+    status: fromStatusEnvelope(row.status_envelope),
+    request: row.pedido,
+    terms: row.parametros,
+    createdAt: row.data_criacao,
+    decideBy: row.prazo_decisao,
+    attempts: row.tentativas,
+    wait: row.motivo_espera,
+  },
+  evidence: (row.evidencias ?? []).map((item) => ({
+    partner: item.parceiro as EvidenceItem['partner'],
+    query: item.consulta,
+    raw: item.corpo,
+    sha256: item.hash_sha256,
+    receivedAt: new Date(item.recebida_em).toISOString(),
+  })),
+  // A later review of the same doubt takes the place of an earlier one.
+  settlements: (row.acertos ?? []).reverse().flat(),
+});
 
 const evidenceSql = prepared(
   'orders.evidence',
-  `WITH assincrono AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
-     andamento AS (
-       UPDATE envelopes SET status_envelope = 'em_processamento'
-       WHERE envelope_id = $1 AND $7 AND status_envelope = 'rascunho'
+  `WITH assincrono AS MATERIALIZED (
+       SELECT set_config('synchronous_commit', 'off', true),
+         set_config('lock_timeout', coalesce($1, current_setting('lock_timeout')), true)
+     ), andamento AS (
+       UPDATE envelopes e SET status_envelope = 'em_processamento'
+       FROM assincrono, unnest($2::text[]) AS rascunho (envelope_id)
+       WHERE e.envelope_id = rascunho.envelope_id AND e.status_envelope = 'rascunho'
      )
      INSERT INTO evidencias (envelope_id, parceiro, consulta, recebida_em, hash_sha256, corpo)
-     SELECT $1, v.* FROM assincrono, unnest($2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[]) v
+     SELECT v.* FROM assincrono,
+       unnest($3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::text[]) v
      ON CONFLICT DO NOTHING`,
 );
 
 /**
- * Keeps answers as evidence; the first also says that the order is in processing.
+ * Keeps answers as evidence; the first also says that the order is in processing (`markProcessing`).
  * Run with `synchronous_commit` off: the log is written in order, so whenever a decision that used an answer
  * is durable the answer is too, and losing an answer that nothing used only means to ask again.
  */
-export const insertEvidence = async (
-  db: Db,
-  orderKey: string,
-  items: readonly EvidenceItem[],
-  markProcessing: boolean,
-): Promise<void> => {
-  const column = (pick: (item: EvidenceItem) => string): string[] => items.map(pick);
+export const insertEvidence = batched<
+  Pool,
+  { orderKey: string; items: readonly EvidenceItem[]; markProcessing: boolean },
+  void
+>(async (db, kept) => {
+  const rows = kept.flatMap(({ orderKey, items }) => items.map((item) => ({ orderKey, ...item })));
   await db.query(
     evidenceSql([
-      orderKey,
-      column((item) => item.partner),
-      column((item) => item.query),
-      column((item) => item.receivedAt),
-      column((item) => item.sha256),
-      column((item) => item.raw),
-      markProcessing,
+      batchLockTimeout(kept),
+      kept.filter(({ markProcessing }) => markProcessing).map(({ orderKey }) => orderKey),
+      rows.map(({ orderKey }) => orderKey),
+      rows.map(({ partner }) => partner),
+      rows.map(({ query }) => query),
+      rows.map(({ receivedAt }) => receivedAt),
+      rows.map(({ sha256 }) => sha256),
+      rows.map(({ raw }) => raw),
     ]),
   );
-};
+  return kept.map(() => undefined);
+});
 
 /** Keeps a review; answers how often the order has been attempted, for the job that decides it again. */
 export const insertReview = async (
@@ -194,7 +225,7 @@ export const insertReview = async (
        INSERT INTO eventos_envelope (envelope_id, tipo_evento, data_evento, autor, detalhe)
        VALUES ($2, 'reviewed', $7, $3, jsonb_build_object('review', $1::text, 'reason', $4::text))
      )
-     SELECT tentativas FROM envelopes WHERE envelope_id = $2 FOR UPDATE`,
+     SELECT tentativas FROM envelopes WHERE envelope_id = $2 FOR NO KEY UPDATE`,
     [
       review.id,
       review.orderKey,

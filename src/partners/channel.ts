@@ -1,4 +1,5 @@
 import { SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import { isStorableText } from '../shared/storable-text.ts';
 import type { Answer, BreakerState, Call, RecordedAnswer } from './contract.ts';
 import { codeOf, type Exchange, type ExchangeDeps, exchangeOnce, type Reply } from './exchange.ts';
 import type { PartnerMetrics } from './partner-metrics.ts';
@@ -45,6 +46,17 @@ const explain = (cause: unknown): string => {
   return `the answer departs from the contract: ${cause instanceof Error ? cause.message : String(cause)}`;
 };
 
+const holdsUnstorable = (value: unknown): boolean =>
+  typeof value === 'string'
+    ? !isStorableText(value)
+    : typeof value === 'object' && value !== null && Object.values(value).some(holdsUnstorable);
+
+/** A name that PostgreSQL can't keep would fail every job of its order. Only an escape can bring one in. */
+const refuseUnstorable = ({ raw, json }: Reply): void => {
+  if (/\\u(?:0000|d[89a-f])/i.test(raw) && holdsUnstorable(json))
+    throw new Error('expected text, found U+0000 or half a surrogate pair');
+};
+
 /** One partner's line: guarded exchanges, read into answers, measured and traced. */
 export const openChannel = (deps: ChannelDeps, options: ResilienceOptions): Channel => {
   const { partner, metrics } = deps;
@@ -66,6 +78,7 @@ export const openChannel = (deps: ChannelDeps, options: ResilienceOptions): Chan
   const readAnswer = <T>(reply: Reply, read: (reply: Reply) => T): Answer<T> => {
     const { raw, sha256, receivedAt } = reply;
     try {
+      refuseUnstorable(reply);
       return { value: read(reply), partner, raw, sha256, receivedAt, fromCache: false };
     } catch (cause) {
       throw new PartnerUnavailable(partner, 'malformed', explain(cause), { cause });

@@ -110,6 +110,18 @@ describe('an answer', () => {
     expect(await reasonOf(partners.domains(call))).toBe(reason);
   });
 
+  it.each([
+    ['U+0000', '\\u0000', 'malformed'],
+    ['half a surrogate pair', '\\uD83D', 'malformed'],
+    ['a whole one', '\\uD83D\\uDE00', 'an answer'],
+  ])('with %s in a name can be stored, or is a failure', async (_, escaped, expected) => {
+    const partners = await against((_, response) =>
+      json(response, `{"pessoas":[{"cpf":"1","nome":"Ana ${escaped}","email":"","telefone":null}]}`),
+    );
+    const reason = await reasonOf(partners.people(['1'], call));
+    expect(reason.startsWith('not a failure') ? 'an answer' : reason).toBe(expected);
+  });
+
   it('about another area than the one asked for is a failure', async () => {
     const partners = await against((_, response) => json(response, '{"codigo":"OUTRA"}', 404));
     expect(await reasonOf(partners.parameters('CRD01', call))).toBe('rejected');

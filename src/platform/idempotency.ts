@@ -61,6 +61,22 @@ export const keepAnswerSql = ({ now, first }: { now: number; first: number }): s
        WHERE chaves_idempotencia.expira_em <= $${now}`;
 };
 
+/**
+ * The same for a statement over several requests: `rows` is a relation with the columns of `keptAnswerRow` and
+ * `em`, the time. Gives back the keys that were kept. Of requests with one key PostgreSQL refuses the whole.
+ */
+export const keepAnswersSql = (
+  rows: string,
+): string => `INSERT INTO chaves_idempotencia AS k (cliente_id, chave, hash_corpo, status_http, local_http,
+         resposta, expira_em)
+       SELECT cliente_id, chave, hash_corpo, status_http, local_http, resposta, expira_em FROM ${rows}
+       WHERE chave IS NOT NULL AND pg_try_advisory_xact_lock(hashtextextended(cliente_id || ' ' || chave, 8080))
+       ON CONFLICT (cliente_id, chave) DO UPDATE
+         SET hash_corpo = excluded.hash_corpo, status_http = excluded.status_http,
+           local_http = excluded.local_http, resposta = excluded.resposta, expira_em = excluded.expira_em
+         WHERE k.expira_em <= (SELECT min(em) FROM ${rows})
+       RETURNING cliente_id, chave`;
+
 export type AnswerToKeep = IdempotencyKey & KeptAnswer & { expiresAt: Date };
 
 /** The seven parameters of `keepAnswerSql`; all null where there is no key, and then nothing is kept. */
@@ -73,6 +89,17 @@ export const keptAnswerValues = (answer: AnswerToKeep | null): unknown[] => [
   answer?.body ?? null,
   answer?.expiresAt ?? null,
 ];
+
+export const keptAnswerRow = (answer: AnswerToKeep | null) =>
+  answer && {
+    cliente_id: answer.clientId,
+    chave: answer.key,
+    hash_corpo: answer.bodyHash,
+    status_http: answer.status,
+    local_http: answer.location,
+    resposta: answer.body,
+    expira_em: answer.expiresAt,
+  };
 
 export const answerToKeep = (key: IdempotencyKey, answer: KeptAnswer, now: Date): AnswerToKeep => ({
   ...key,

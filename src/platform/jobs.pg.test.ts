@@ -66,6 +66,21 @@ describe('a job', () => {
     expect(ran).toEqual(['done']);
   });
 
+  it('can be one of many that are added together', async () => {
+    const ran: string[] = [];
+    await jobs.work(queue, 4, async ({ name }) => void ran.push(name));
+    await transaction(database.pool, async (tx) => {
+      await jobs.enqueueAll(tx, queue, []);
+      await jobs.enqueueAll(
+        tx,
+        queue,
+        ['one', 'two', 'three'].map((name) => ({ name })),
+      );
+    });
+    await eventually('all of them', async () => (ran.length === 3 ? true : undefined));
+    expect(ran.sort()).toEqual(['one', 'three', 'two']);
+  });
+
   it('can be added by a process that works on none', async () => {
     const adder = await open(false);
     try {

@@ -39,6 +39,8 @@ export type Jobs = {
     data: Data,
     options?: EnqueueOptions,
   ) => Promise<void>;
+  /** Adds a job for each of `data`, in one statement. Not for a queue that is `orderedByKey`. */
+  enqueueAll: <Data extends object>(tx: Tx, queue: Queue<Data>, data: readonly Data[]) => Promise<void>;
   /** Works on a queue until `close`. A handler that throws is tried again; `GiveUp` dead-letters at once. */
   work: <Data extends object>(
     queue: Queue<Data>,
@@ -135,16 +137,24 @@ export const openJobs = async ({
 
   let closed: Promise<void> | undefined;
   const statementOf = openStatements();
+  const within = (tx: Tx) => ({
+    executeSql: (text: string, values?: unknown[]) => tx.query(statementOf(text, values ?? [])),
+  });
   const duration = metrics && jobDuration(metrics);
   if (metrics && works) watchDepth(boss, queues, metrics, log);
 
   return {
     enqueue: async (tx, queue, data, options = {}) => {
       await boss.send(queue.name, data, {
-        db: { executeSql: (text, values) => tx.query(statementOf(text, values ?? [])) },
+        db: within(tx),
         ...(options.afterSeconds ? { startAfter: options.afterSeconds } : {}),
         ...(options.key ? { singletonKey: options.key } : {}),
       });
+    },
+    enqueueAll: async (tx, queue, data) => {
+      if (data.length === 0) return;
+      const jobs = data.map((item) => ({ data: item }));
+      await boss.insert(queue.name, jobs, { db: within(tx) });
     },
     work: async (queue, concurrency, handler) => {
       // Few fetchers with large batches: each fetch and each completion is a statement, however many jobs it has.
