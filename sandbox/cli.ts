@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { type CliContext, type RegisterCommands, UserError, write } from '../src/platform/cli.ts';
 import { sandboxCases, undeterminedCases } from './cases.ts';
-import { type Fault, type FaultInput, faultKinds, sandboxTargets } from './faults.ts';
+import { type Fault, type Fault, type FaultInput, type FaultInput, faultKinds, faultKinds, sandboxPartners, sandboxTargets } from './faults.ts';
+import { registerOrders } from './orders-cli.ts';
 import { sandboxAddress } from './sandbox-address.ts';
 
 const caseExamples = `
@@ -124,6 +125,7 @@ export const register: RegisterCommands = (program, context) => {
   const sandbox = program.command('sandbox').description('stand-ins for the partners: cases, faults, calls');
   registerCases(sandbox, context);
   registerFaults(sandbox, context);
+  registerOrders(sandbox, context);
   sandbox
     .command('calls')
     .description('count what the partners were asked')

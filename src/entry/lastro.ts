@@ -53,6 +53,9 @@ const groups: Record<string, CommandGroup> = {
   pipeline: {
     about: 'external APIs to bronze, silver and gold tables',
     load: () => import('../pipelines/cli.ts'),
+  archive: {
+    about: 'move old orders from DynamoDB to the lake, provably',
+    load: () => import('../archive/cli.ts'),
   },
   sandbox: { about: 'stand-ins for the partners: cases, faults', load: () => loadSandboxCommands('cli.ts') },
   token: { about: 'print a token of the sandbox issuer', load: () => loadSandboxCommands('token-cli.ts') },

@@ -65,6 +65,10 @@ export const settings = {
     about: 'Endpoint in place of AWS for every service (a local stand-in).',
     schema: url('http', 'https').optional(),
   },
+  AWS_ENDPOINT_URL_DYNAMODB: {
+    about: 'Endpoint in place of DynamoDB alone (a local stand-in). Default: AWS_ENDPOINT_URL.',
+    schema: url('http', 'https').optional(),
+  },
   REDIS_URL: {
     about: 'Redis as second cache level of partner answers.',
     schema: url('redis', 'rediss').optional(),
@@ -225,6 +229,41 @@ export const settings = {
   OTEL_EXPORTER_OTLP_ENDPOINT: {
     about: 'OpenTelemetry collector (OTLP over HTTP). Traces are off where it is absent.',
     schema: url('http', 'https').optional(),
+  },
+  LASTRO_ORDERS_TABLE: {
+    about: 'Table of orders in DynamoDB that the archive moves old orders out of.',
+    schema: z
+      .string()
+      .regex(/^[\w.-]{3,255}$/, 'expected the name of a table')
+      .default('ordens'),
+  },
+  ARCHIVE_OLDER_THAN: {
+    about: 'Age, counted from the last update, from which orders are archived. Areas may have their own.',
+    schema: z
+      .string()
+      .regex(/^[1-9]\d{0,4}(d|mo|y)$/, 'expected an age such as 6mo, 1y or 90d')
+      .default('6mo'),
+  },
+  ARCHIVE_SCHEDULE: {
+    about: 'How often the worker runs the archive: at 03:00 UTC, weekly on Sundays.',
+    schema: z.enum(['off', 'daily', 'weekly']).default('off'),
+  },
+  ARCHIVE_READ_UNITS: {
+    about: 'Most read units a second that the archive takes from the table; less where it is throttled.',
+    schema: z.coerce.number().int().min(1).default(500),
+  },
+  ARCHIVE_WRITE_UNITS: {
+    about: 'Most write units a second that removals take.',
+    schema: z.coerce.number().int().min(1).default(500),
+  },
+  ARCHIVE_REMOVE_DELAY_HOURS: {
+    about: 'How long a proven order stays in DynamoDB before it is removed.',
+    schema: z.coerce
+      .number()
+      .int()
+      .min(0)
+      .max(24 * 365)
+      .default(0),
   },
 } as const satisfies Record<string, { about: string; schema: z.ZodType; secret?: boolean }>;
 

@@ -241,7 +241,7 @@ export const startNext = async (
 };
 
 /** A run that died (no report, no attempt left) would stay `running` for ever: it becomes a hole that is seen. */
-const abandonExhausted = async (
+export const abandonExhausted = async (
   tx: Tx,
   { pipeline, source }: { pipeline: string; source?: string },
 ): Promise<void> => {

@@ -1,0 +1,131 @@
+import { isStorableText } from '../shared/storable-text.ts';
+import { knownVersions } from './batches.ts';
+import { duenessOf, monthOf } from './due.ts';
+import { type Item, itemHash, textOf } from './item.ts';
+import { rowOf, UnfitItemError } from './row.ts';
+import { openStage, type Stage, type Stager } from './staging.ts';
+import type { RunRoom } from './windows.ts';
+
+/** Orders whose very version is archived already and that are in the table again: only their removal is done again. */
+export type Again = ReadonlyMap<string, number[]>;
+
+type Window = {
+  readonly areaId: string;
+  readonly month: Date;
+  readonly ids: Set<string>;
+  readonly ready: Stage[];
+  open: Stager;
+};
+
+export type Sink = {
+  readonly take: (items: readonly Item[]) => Promise<void>;
+  /** Orders staged since the run began. */
+  readonly due: () => number;
+  readonly isFull: () => boolean;
+  /** The stages of each window so far, oldest first; what comes later begins anew. */
+  readonly takeWindows: () => Stage[][];
+  readonly takeAgain: () => Again;
+};
+
+/** Takes what was selected: counts it, leaves out what is not due, and stages the rest by area and month of creation. */
+export const openSink = (room: RunRoom, cutoff: (areaId: string) => Date, folder: string): Sink => {
+  const { deps, counts, knownNames, run } = room;
+  const { batchOrders, batchBytes, roundOrders, roundBytes } = deps.limits;
+  const notice = (message: string): void => deps.report?.notice?.(message);
+  let windows = new Map<string, Window>();
+  let again = new Map<string, number[]>();
+  let [orders, bytes, due, part] = [0, 0, 0, 0];
+
+  const windowOf = (areaId: string, month: Date): Window => {
+    const key = `${areaId}\n${month.toISOString()}`;
+    const found = windows.get(key);
+    if (found) return found;
+    const made = {
+      areaId,
+      month,
+      ids: new Set<string>(),
+      ready: [],
+      open: openStage(folder, areaId, month, part++),
+    };
+    windows.set(key, made);
+    return made;
+  };
+
+  /** @throws UnfitItemError */
+  const stage = (item: Item, hash: string): void => {
+    const row = rowOf(item);
+    const window = windowOf(row.area_id, monthOf(row.data_criacao).from);
+    // A page that was read twice, or an order that moved while it was read: the first one counts.
+    if (window.ids.has(row.ordem_id)) return;
+    window.ids.add(row.ordem_id);
+    const before = window.open.bytes();
+    window.open.add(row, hash);
+    bytes += window.open.bytes() - before;
+    orders++;
+    due++;
+    if (window.open.orders() < batchOrders && window.open.bytes() < batchBytes) return;
+    window.ready.push(window.open.close());
+    window.open = openStage(folder, row.area_id, window.month, part++);
+  };
+
+  const isDue = (item: Item): boolean => {
+    for (const name of Object.keys(item)) knownNames.add(name);
+    const id = textOf(item.ordem_id) ?? '';
+    const dueness = isStorableText(id) ? duenessOf(item, cutoff(textOf(item.area_id) ?? '')) : 'unfit';
+    if (dueness !== 'due') counts[dueness]++;
+    if (dueness === 'unfit')
+      notice(`order ${JSON.stringify(id)} stays: its id, status or data_atualizacao cannot be read`);
+    return dueness === 'due';
+  };
+
+  const take = async (items: readonly Item[]): Promise<void> => {
+    counts.read += items.length;
+    const candidates = items.filter(isDue).map((item) => ({ item, id: textOf(item.ordem_id) ?? '' }));
+    if (candidates.length === 0) return;
+    const known = await knownVersions(
+      deps.pool,
+      candidates.map(({ id }) => id),
+    );
+    for (const { item, id } of candidates) {
+      if ((known.keptUntil.get(id) ?? run.at) > run.at) {
+        counts.restored++;
+        continue;
+      }
+      const hash = itemHash(item);
+      const version = known.versions.get(id)?.find((each) => each.hash === hash);
+      try {
+        if (!version) stage(item, hash);
+        else if (version.outcome === 'pending' || version.outcome === 'removing') counts.waiting++;
+        else if (version.outcome === 'unprovable') counts.unprovable++;
+        else again.set(version.batchId, [...(again.get(version.batchId) ?? []), version.position]);
+      } catch (error) {
+        if (!(error instanceof UnfitItemError)) throw error;
+        counts.unfit++;
+        notice(`order ${id} stays: ${error.message}`);
+      }
+    }
+  };
+
+  const takeWindows = (): Stage[][] => {
+    const taken = [...windows.values()]
+      .sort(
+        (one, other) => one.month.getTime() - other.month.getTime() || (one.areaId < other.areaId ? -1 : 1),
+      )
+      .map(({ open, ready }) => [...ready, open.close()].filter((each) => each.orders.length > 0));
+    windows = new Map();
+    [orders, bytes] = [0, 0];
+    return taken;
+  };
+
+  return {
+    take,
+    due: () => due,
+    isFull: () => orders >= roundOrders || bytes >= roundBytes,
+    takeWindows,
+    takeAgain: () => {
+      const taken = again;
+      again = new Map();
+      return taken;
+    },
+  };
+};

@@ -1,0 +1,126 @@
+import { createHash } from 'node:crypto';
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { OrderRow } from './row.ts';
+
+/** What is known of a staged order besides its line. */
+export type StagedOrder = {
+  readonly orderId: string;
+  /** Hash of the version, hexadecimal. */
+  readonly hash: string;
+  readonly versao: bigint | null;
+};
+
+/** Orders of one area and month, as lines of a file that DuckDB reads. */
+export type Stage = {
+  readonly areaId: string;
+  /** First instant of the month of creation. */
+  readonly month: Date;
+  readonly path: string;
+  readonly orders: StagedOrder[];
+  readonly bytes: number;
+  readonly longestLine: number;
+};
+
+/** Columns in the order of the staged line; `plain` says that the line's texts are written as they are. */
+export const stagedColumns = [
+  'plain',
+  'ordem_id',
+  'area_id',
+  'contrato_id',
+  'cliente_requisitante_id',
+  'cliente_participante_id',
+  'data_criacao',
+  'status_ordem',
+  'regras_ordem',
+  'metadados_ordem',
+  'notificacoes_ordem',
+  'logs_eventos_ordem',
+  'metadados_participante',
+  'logs_eventos_participante',
+  'versao',
+  'hash_versao',
+] as const;
+
+/** Control characters: JSON text never has them raw, and texts that do are percent-encoded. */
+export const separator = '\u001f';
+export const nullMark = '\u001e';
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what the line format must not meet inside a text.
+const special = /[\u0000-\u001f%]/;
+
+const lineOf = (row: OrderRow, hash: string): string => {
+  const texts = [row.ordem_id, row.area_id, row.contrato_id, row.cliente_requisitante_id, row.status_ordem];
+  const isPlain = !texts.some((text) => text !== null && special.test(text));
+  const text = (value: string | null): string =>
+    value === null ? nullMark : isPlain ? value : encodeURIComponent(value);
+  const json = (value: string | null): string => value ?? nullMark;
+  return [
+    isPlain ? '1' : '0',
+    text(row.ordem_id),
+    text(row.area_id),
+    text(row.contrato_id),
+    text(row.cliente_requisitante_id),
+    row.cliente_participante_id === null ? nullMark : JSON.stringify(row.cliente_participante_id),
+    String(row.data_criacao.getTime()),
+    text(row.status_ordem),
+    json(row.regras_ordem),
+    json(row.metadados_ordem),
+    json(row.notificacoes_ordem),
+    json(row.logs_eventos_ordem),
+    json(row.metadados_participante),
+    json(row.logs_eventos_participante),
+    row.versao === null ? nullMark : String(row.versao),
+    hash,
+  ].join(separator);
+};
+
+export type Stager = {
+  readonly add: (row: OrderRow, hash: string) => void;
+  readonly orders: () => number;
+  readonly bytes: () => number;
+  readonly close: () => Stage;
+};
+
+const flushBytes = 1024 * 1024;
+
+/** Opens the stage of an area and month in a folder that the run empties. Memory: the ids and hashes, and 1 MB. */
+export const openStage = (folder: string, areaId: string, month: Date, part: number): Stager => {
+  const name = createHash('sha256').update(`${areaId}\n${month.toISOString()}\n${part}`).digest('hex');
+  const path = join(folder, `${name.slice(0, 32)}.stage`);
+  const file = openSync(path, 'w');
+  const orders: StagedOrder[] = [];
+  let lines: string[] = [];
+  let waiting = 0;
+  let bytes = 0;
+  let longestLine = 0;
+  const flush = (): void => {
+    if (lines.length === 0) return;
+    const chunk = Buffer.from(`${lines.join('\n')}\n`);
+    for (let written = 0; written < chunk.length; ) written += writeSync(file, chunk, written);
+    bytes += chunk.length;
+    lines = [];
+    waiting = 0;
+  };
+  return {
+    add: (row, hash) => {
+      const line = lineOf(row, hash);
+      // Bytes, at most: a UTF-16 unit is three in UTF-8.
+      longestLine = Math.max(longestLine, line.length * 3);
+      lines.push(line);
+      waiting += line.length;
+      orders.push({ orderId: row.ordem_id, hash, versao: row.versao });
+      if (waiting > flushBytes) flush();
+    },
+    orders: () => orders.length,
+    bytes: () => bytes + waiting,
+    close: () => {
+      flush();
+      closeSync(file);
+      return { areaId, month, path, orders, bytes, longestLine };
+    },
+  };
+};
+
+export const removeStage = (stage: Stage): Promise<void> => rm(stage.path, { force: true });
