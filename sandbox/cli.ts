@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { type CliContext, type RegisterCommands, UserError, write } from '../src/platform/cli.ts';
 import { sandboxCases, undeterminedCases } from './cases.ts';
-import { type Fault, type Fault, type FaultInput, type FaultInput, faultKinds, faultKinds, sandboxPartners, sandboxTargets } from './faults.ts';
+import { type Fault, type FaultInput, faultKinds, sandboxTargets } from './faults.ts';
 import { registerOrders } from './orders-cli.ts';
 import { sandboxAddress } from './sandbox-address.ts';
 

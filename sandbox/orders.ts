@@ -54,7 +54,9 @@ const oddities: ((order: SandboxOrder, chance: Random) => unknown)[] = [
   (order) => Object.assign(order, { anexos: { BS: [new Uint8Array([1]), new Uint8Array([2, 3])] } }),
   (order) => Object.assign(order, { observacao: text('') }),
   (order) =>
-    void (order.aninhado = list([{ NULL: true }, list([{ NULL: true }, map({ vazio: { NULL: true } })])])),
+    Object.assign(order, {
+      aninhado: list([{ NULL: true }, list([{ NULL: true }, map({ vazio: { NULL: true } })])]),
+    }),
   (order) => Object.assign(order, { emoji: text('👩‍⚖️ assinado ✅ \u2028 fim') }),
   (order) => Object.assign(order, { $set: map({ $binary: text('not binary') }) }),
   (order) => Object.assign(order, { metadados: { NULL: true } }),
