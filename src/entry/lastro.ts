@@ -53,6 +53,7 @@ const groups: Record<string, CommandGroup> = {
   pipeline: {
     about: 'external APIs to bronze, silver and gold tables',
     load: () => import('../pipelines/cli.ts'),
+  },
   archive: {
     about: 'move old orders from DynamoDB to the lake, provably',
     load: () => import('../archive/cli.ts'),
