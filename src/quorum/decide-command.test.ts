@@ -77,16 +77,17 @@ describe('lastro quorum decide', () => {
     const { code, out, err } = await run(['--ndjson'], lines);
     const answers = out.split('\n');
     expect(answers.pop()).toBe('');
-    expect(answers).toHaveLength(6);
+    // Line n answers line n: who joins the two files must not be off by one after a blank line.
+    expect(answers).toHaveLength(7);
     expect(answers[0]).toBe(answer);
-    expect(answers[3]).toBe(canonicalJson(decide(newCase())));
-    expect(answers[5]).toBe(answer);
-    for (const at of [1, 2, 4]) {
+    expect(answers[4]).toBe(canonicalJson(decide(newCase())));
+    expect(answers[6]).toBe(answer);
+    for (const at of [1, 2, 3, 5]) {
       const violations: unknown = JSON.parse(answers[at] ?? '').error.violations;
       expect(violations).toEqual([{ pointer: '', message: expect.stringMatching(/^expected .*found /) }]);
     }
     expect(code).toBe(0);
-    expect(err).toBe('lastro: 3 refused; see their violations\n');
+    expect(err).toBe('lastro: 4 refused; see their violations\n');
   });
 
   it('streams tens of thousands of lines', async () => {

@@ -26,7 +26,8 @@ export const addDecideCommand = (quorum: Command, context: CliContext): void => 
 
 const HELP = `
 Standard output carries the decision in canonical JSON (RFC 8785). A case that cannot be read gives
-{"error":{"violations":[{"pointer","message"}]}} in its place. With --ndjson, blank lines are passed over.
+{"error":{"violations":[{"pointer","message"}]}} in its place. With --ndjson, line n of the output answers
+line n of the input: a blank line is a case that cannot be read.
 
 Exit codes: 0 decided, 2 the case was refused or could not be read. With --ndjson a refused case is an
 answer like any other: 0, and the number of refused cases on standard error.
@@ -64,7 +65,6 @@ const decideLines = async (context: CliContext, source: Readable): Promise<void>
   try {
     for await (const line of linesOf(source)) {
       if (context.signal.aborted) break;
-      if (isBlank(line)) continue;
       const answer = answerCase(line);
       if (!answer.decided) refused += 1;
       gathered += `${answer.text}\n`;
@@ -79,11 +79,6 @@ const decideLines = async (context: CliContext, source: Readable): Promise<void>
   }
   if (gathered !== '') await write(context.stdout, gathered);
   if (refused > 0) await write(context.stderr, `lastro: ${refused} refused; see their violations\n`);
-};
-
-const isBlank = (line: Uint8Array): boolean => {
-  for (const byte of line) if (byte !== 32 && byte !== 9 && byte !== 13) return false;
-  return true;
 };
 
 /** The canonical JSON of a case's decision, or of its violations. */

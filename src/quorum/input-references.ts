@@ -107,47 +107,60 @@ const checkAlternative = (value: unknown, pointer: string, references: Reference
   }
 };
 
-type Member = { from: unknown; to: unknown; index: number };
-
-type Span = { from: Instant | undefined; to: Instant | undefined; index: number };
-
 const checkMembers = (members: readonly unknown[], pointer: string, references: References): void => {
-  const membersByPerson = new Map<string, Member[]>();
+  const spansByPerson = new Map<string, Span[]>();
   members.forEach((member, index) => {
     const { person, from, to } = asRecord(member) ?? {};
     checkPerson(person, `${pointer}/${index}/person`, references);
-    if (typeof person !== 'string') return;
-    const others = membersByPerson.get(person);
-    if (others) others.push({ from, to, index });
-    else membersByPerson.set(person, [{ from, to, index }]);
-  });
-  for (const [person, own] of membersByPerson) {
-    if (own.length < 2) continue;
-    for (const index of overlapping(own.map(toSpan))) {
+    const span = toSpan(from, to);
+    if (typeof person !== 'string' || !span) return;
+    const others = spansByPerson.get(person);
+    if (!others) spansByPerson.set(person, [span]);
+    else if (!addSpan(others, span)) {
       references.violations.push({
         pointer: `${pointer}/${index}`,
         message: `expected memberships of one person that do not overlap, found another of ${show(person)} at the same time`,
       });
     }
-  }
-};
-
-const toSpan = ({ from, to, index }: Member): Span => ({ from: bound(from), to: bound(to), index });
-
-const bound = (value: unknown): Instant | undefined =>
-  typeof value === 'string' ? parseInstant(value) : undefined;
-
-/** The positions, in the list, of spans that overlap one that begins no later than they do. */
-const overlapping = (spans: readonly Span[]): number[] => {
-  const byStart = [...spans].sort((a, b) => {
-    if (!a.from || !b.from) return (a.from ? 1 : 0) - (b.from ? 1 : 0) || a.index - b.index;
-    return compareInstants(a.from, b.from) || a.index - b.index;
   });
-  const found: number[] = [];
-  let open: Span | undefined;
-  for (const span of byStart) {
-    if (open && (!open.to || !span.from || compareInstants(span.from, open.to) < 0)) found.push(span.index);
-    if (!open || (open.to && (!span.to || compareInstants(span.to, open.to) > 0))) open = span;
-  }
-  return found.sort((a, b) => a - b);
 };
+
+/** `[from, to)`, open where there is no date. */
+type Span = { from: Instant | undefined; to: Instant | undefined };
+
+/** Undefined for dates that cannot be read or whose order is wrong: those have been reported, and say nothing more. */
+const toSpan = (from: unknown, to: unknown): Span | undefined => {
+  const span = { from: readBound(from), to: readBound(to) };
+  if (span.from === null || span.to === null) return undefined;
+  const isOrdered = !span.from || !span.to || compareInstants(span.from, span.to) < 0;
+  return isOrdered ? { from: span.from, to: span.to } : undefined;
+};
+
+const readBound = (value: unknown): Instant | undefined | null => {
+  if (value === undefined || value === null) return undefined;
+  return (typeof value === 'string' ? parseInstant(value) : undefined) ?? null;
+};
+
+/**
+ * Adds a span to those of earlier memberships, which lie apart and in order, and answers whether it overlaps none of
+ * them. One that does is merged with those it meets: a later one must not overlap it either.
+ */
+const addSpan = (spans: Span[], span: Span): boolean => {
+  let low = 0;
+  for (let high = spans.length; low < high; ) {
+    const middle = (low + high) >>> 1;
+    if (isBefore(spans[middle], span)) low = middle + 1;
+    else high = middle;
+  }
+  const first = low;
+  const merged = { ...span };
+  for (let met = spans[low]; met && !isBefore(span, met); met = spans[++low]) {
+    if (!met.from || (merged.from && compareInstants(met.from, merged.from) < 0)) merged.from = met.from;
+    if (!met.to || (merged.to && compareInstants(met.to, merged.to) > 0)) merged.to = met.to;
+  }
+  spans.splice(first, low - first, merged);
+  return low === first;
+};
+
+const isBefore = (a: Span | undefined, b: Span): boolean =>
+  a?.to !== undefined && b.from !== undefined && compareInstants(a.to, b.from) <= 0;

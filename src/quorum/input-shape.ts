@@ -130,11 +130,14 @@ const checkOrder: Check = (value, place) => {
   }
 };
 
+const isAmount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
+
 const checkBand: Check = record(
   { minCents: optional(orNull(integer(0))), maxCents: optional(orNull(integer(0))) },
   (value, place) => {
     const { minCents, maxCents } = asRecord(value) ?? {};
-    if (typeof minCents === 'number' && typeof maxCents === 'number' && minCents >= maxCents) {
+    // A number that is no amount at all has been reported, and has no order.
+    if (isAmount(minCents) && isAmount(maxCents) && minCents >= maxCents) {
       add(place, `expected minCents < maxCents, found ${minCents} and ${maxCents}`);
     }
   },

@@ -246,12 +246,32 @@ describe('a refused input', () => {
     expect(wrongWith('/groups/1/members', members([null, null], [null, null]))).toEqual([
       '/groups/1/members/1',
     ]);
-    expect(wrongWith('/groups/1/members', members([b, null], [a, c]))).toEqual(['/groups/1/members/0']);
+    expect(wrongWith('/groups/1/members', members([b, null], [a, c]))).toEqual(['/groups/1/members/1']);
     expect(wrongWith('/groups/1/members', members([a, b], [b, c]))).toEqual([]);
     expect(wrongWith('/groups/1/members', members([b, c], [null, b], [c, null]))).toEqual([]);
     expect(wrongWith('/groups/1/members', members([null, null], [a, b], [b, c]))).toEqual([
       '/groups/1/members/1',
       '/groups/1/members/2',
+    ]);
+    // The one that comes later in the list is named, whatever the dates are, and each that meets an earlier one.
+    expect(wrongWith('/groups/1/members', members([b, c], [a, null], [null, a], [null, null]))).toEqual([
+      '/groups/1/members/1',
+      '/groups/1/members/3',
+    ]);
+    expect(wrongWith('/groups/1/members', members([a, b], [c, null], [b, c], [b, null]))).toEqual([
+      '/groups/1/members/3',
+    ]);
+  });
+
+  it('has spans and bands that cannot be read, which say nothing more', () => {
+    const members = [{ person: 'p3' }, { person: 'p3', from: 'soon' }, { person: 'p3', to: 5 }];
+    expect(wrongWith('/groups/1/members', members)).toEqual([
+      '/groups/1/members/1/from',
+      '/groups/1/members/2/to',
+    ]);
+    expect(wrongWith('/rules/0/band', { minCents: 0, maxCents: -1 })).toEqual(['/rules/0/band/maxCents']);
+    expect(wrongWith('/rules/0/band', { minCents: 2 ** 53, maxCents: 5 })).toEqual([
+      '/rules/0/band/minCents',
     ]);
   });
 
@@ -317,6 +337,7 @@ describe('a refused input', () => {
     ['an integer far above', text.replace('100000', `1${'0'.repeat(400)}`), ['/act/amountCents']],
     ['an integer below -(2^53 - 1)', text.replace('"a":1', '"a":-9007199254740993'), ['/context/a']],
     ['a number that a double rounds', text.replace('100000', '9007199254740991.4'), ['/act/amountCents']],
+    ['a fraction beyond 2^53 - 1', text.replace('100000', '9007199254740991.5'), ['/act/amountCents']],
     ['a lone surrogate', text.replace('"a":1', '"a":"\\ud83d"'), ['/context/a']],
     [
       'a lone surrogate in an id',

@@ -222,7 +222,8 @@ const readNumber = (reader: Reader): number => {
   reader.at += match[0].length;
   const value = Number(match[0]);
   const hasFraction = match[1] !== undefined || match[2] !== undefined;
-  if (hasFraction && Number.isInteger(value) && !isIntegerLiteral(match[0])) {
+  // Beyond 2^53 - 1 every number is refused as such.
+  if (hasFraction && Number.isSafeInteger(value) && !isIntegerLiteral(match[0])) {
     reader.violations.push({
       pointer: pointerTo(reader.path),
       message: `expected a number that a double can hold, found ${match[0].slice(0, 60)}, which would be read as ${value}`,
