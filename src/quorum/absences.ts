@@ -60,6 +60,12 @@ const canBreak = (
 };
 
 /**
+ * Steps beyond those given that the bound may take: it is exact for most rules, and worth more than the search from
+ * it, but for hundreds of rules over hundreds of groups it would take minutes.
+ */
+const OVERDRAFT = 200_000_000;
+
+/**
  * Every alternative must be broken, and those with nobody in common each take people of their own; an
  * alternative without pairs takes exactly as many as its tightest requirements have to spare.
  */
@@ -67,7 +73,7 @@ const lowerBound = (classes: Classes, counts: Counts, steps: Steps): { fewest: n
   const bounds: { fewest: number; alternative: ClassAlternative }[] = [];
   let isExact = true;
   for (const alternative of classes.alternatives) {
-    const fewest = fewestFor(classes, alternative, counts, steps);
+    const fewest = steps.left < -OVERDRAFT ? 'unknown' : fewestFor(classes, alternative, counts, steps);
     if (fewest === 'unknown') isExact = false;
     else if (fewest > 0) bounds.push({ fewest, alternative });
   }
@@ -100,5 +106,5 @@ const fewestFor = (
   if (found === 'none') return 0;
   if (found === 'unknown') return found;
   if (alternative.mandatory.length > 0 || alternative.conflicts) return 1;
-  return fewestToBreak(alternative.network, counts, steps);
+  return fewestToBreak(alternative.network, counts, steps, OVERDRAFT) ?? 'unknown';
 };

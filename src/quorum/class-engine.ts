@@ -5,7 +5,7 @@ import { newClasses, noCounts } from './classes.ts';
 import type { InexactField } from './contract.ts';
 import type { AlternativeFindings, Answer, Findings, Problem } from './findings.ts';
 import { MOST_WAYS } from './findings.ts';
-import { canFill, newNetwork } from './network.ts';
+import { canFill, newNetwork, newScratch } from './network.ts';
 import type { Alternative } from './rules.ts';
 import type { Found } from './search.ts';
 import { findAddition, findInAlternative, findSatisfying } from './search.ts';
@@ -127,7 +127,8 @@ const isFilled = ({ requires, excluded, distinct }: Alternative, isEligible: Cou
     need,
     classes: members.filter((rank) => rank !== excluded),
   }));
-  const network = newNetwork(isEligible.length, slots, undefined, distinct);
+  const people = isEligible.length;
+  const network = newNetwork(people, slots, undefined, distinct, newScratch(people));
   return canFill(network, isEligible, { left: 0 });
 };
 

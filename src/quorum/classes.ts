@@ -1,6 +1,6 @@
 import type { Problem } from './findings.ts';
-import type { Network } from './network.ts';
-import { newNetwork } from './network.ts';
+import type { Network, Scratch } from './network.ts';
+import { newNetwork, newScratch } from './network.ts';
 import { NOBODY } from './prepare.ts';
 import type { Alternative } from './rules.ts';
 
@@ -61,9 +61,10 @@ export const newClasses = (problem: Problem, apart = false): Classes => {
     }
     return counts;
   };
+  const scratch = newScratch(members.length);
   return {
     members,
-    alternatives: live.map(({ alternative, index }) => toClasses(alternative, index, classOf, members)),
+    alternatives: live.map(({ alternative, index }) => toClasses(alternative, index, classOf, scratch)),
     everyone: members.map((ranks) => ranks.length),
     count,
   };
@@ -126,12 +127,12 @@ const splitByPairs = (own: number[], notTogether: readonly number[]): void => {
   const sizes = new Map<number, number>();
   for (const first of own) sizes.set(first, (sizes.get(first) ?? 0) + 1);
   const isShared = own.map((first) => first !== NOBODY && (sizes.get(first) ?? 0) > 1);
-  const others: number[][] = own.map(() => []);
+  const others: number[][] = [];
   for (let i = 0; i < notTogether.length; i += 2) {
     const [a, b] = [notTogether[i] ?? 0, notTogether[i + 1] ?? 0];
     if (own[a] === NOBODY || own[b] === NOBODY) continue;
-    if (isShared[a]) others[a]?.push(b);
-    if (isShared[b]) others[b]?.push(a);
+    if (isShared[a]) addTo(others, a, b);
+    if (isShared[b]) addTo(others, b, a);
   }
   const firstByKey = new Map<string, number>();
   for (let rank = 0; rank < own.length; rank++) {
@@ -143,8 +144,9 @@ const splitByPairs = (own: number[], notTogether: readonly number[]): void => {
   }
 };
 
-const sortedUnique = (ranks: readonly number[]): number[] =>
-  [...ranks].sort((a, b) => a - b).filter((rank, at, all) => rank !== all[at - 1]);
+/** In place. */
+const sortedUnique = (ranks: number[]): number[] =>
+  ranks.sort((a, b) => a - b).filter((rank, at, all) => rank !== all[at - 1]);
 
 /** Numbers the classes in the order of their first ranks. */
 const numbered = (own: readonly number[]): { classOf: number[]; members: number[][] } => {
@@ -168,11 +170,12 @@ const toClasses = (
   alternative: Alternative,
   index: number,
   classOf: readonly number[],
-  members: readonly (readonly number[])[],
+  scratch: Scratch,
 ): ClassAlternative => {
   const { distinct, excluded } = alternative;
+  const classes = scratch.used.length;
   const classAt = (rank: number): number => classOf[rank] ?? NOBODY;
-  const conflicts = conflictsOf(alternative, classAt, members.length);
+  const conflicts = conflictsOf(alternative, classAt, classes);
   const slots = mergeSlots(alternative).map(({ ranks, need }) => ({
     need,
     classes: [...new Set(ranks.filter((rank) => rank !== excluded).map(classAt))],
@@ -182,7 +185,7 @@ const toClasses = (
     distinct,
     mandatory: [...new Set(alternative.mandatory.map(classAt))].sort((a, b) => a - b),
     conflicts,
-    network: newNetwork(members.length, slots, conflicts, distinct),
+    network: newNetwork(classes, slots, conflicts, distinct, scratch),
   };
 };
 
@@ -202,15 +205,28 @@ const conflictsOf = (
   classes: number,
 ): Conflicts | undefined => {
   if (notTogether.length === 0) return undefined;
-  const others: number[][] = Array.from({ length: classes }, () => []);
-  let hasSome = false;
+  const paired: number[][] = [];
   for (let i = 0; i < notTogether.length; i += 2) {
     const [a, b] = [classAt(notTogether[i] ?? 0), classAt(notTogether[i + 1] ?? 0)];
     // A pair with somebody nobody asks for can never be inside a minimal set.
     if (a === NOBODY || b === NOBODY) continue;
-    hasSome = true;
-    others[a]?.push(b);
-    others[b]?.push(a);
+    addTo(paired, a, b);
+    addTo(paired, b, a);
   }
-  return hasSome ? others.map(sortedUnique) : undefined;
+  if (paired.length === 0) return undefined;
+  const conflicts: (readonly number[])[] = [];
+  for (let own = 0; own < classes; own++) {
+    const others = paired[own];
+    conflicts.push(others ? sortedUnique(others) : NOBODY_ELSE);
+  }
+  return conflicts;
 };
+
+/** Most people are in no pair, and there may be thousands of alternatives: a list is made for who needs one. */
+const addTo = (lists: number[][], own: number, other: number): void => {
+  const list = lists[own];
+  if (list) list.push(other);
+  else lists[own] = [other];
+};
+
+const NOBODY_ELSE: readonly number[] = [];

@@ -40,17 +40,23 @@ export type VectorsFound = {
 export const findMinimalVectors = (search: VectorSearch): VectorsFound => {
   const found = new Map<string, Vector>();
   const sizes: number[] = [];
+  // Only what their order takes is kept of each: the states of thousands of alternatives would not fit.
   const starts = search.classes.alternatives
-    .flatMap((alternative) => openState(search, alternative, found, sizes) ?? [])
+    .flatMap((alternative) => {
+      const state = openState(search, alternative, found, sizes, search.steps);
+      return state ? { alternative, least: state.least } : [];
+    })
     .sort((a, b) => a.least - b.least || a.alternative.index - b.alternative.index);
   let complete = true;
   let hasFirst = true;
-  starts.forEach((state, at) => {
+  starts.forEach(({ alternative, least }, at) => {
     // What is left has only sets larger than the first ones, which have all been found.
-    if (sizes.filter((size) => size < state.least).length >= search.most) {
+    if (sizes.filter((size) => size < least).length >= search.most) {
       complete = false;
       return;
     }
+    const state = openState(search, alternative, found, sizes, { left: 0 });
+    if (!state) return;
     const share = Math.ceil(search.steps.left / (starts.length - at));
     state.steps.left = share;
     choose(state, 0, 0);
@@ -108,8 +114,9 @@ const openState = (
   alternative: ClassAlternative,
   found: Map<string, Vector>,
   sizes: number[],
+  steps: Steps,
 ): State | undefined => {
-  const { classes, base, candidates, steps } = search;
+  const { classes, base, candidates } = search;
   const { mandatory, conflicts, network, distinct } = alternative;
   const chosen = noCounts(base.length);
   const present = base.slice();

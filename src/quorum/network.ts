@@ -4,8 +4,7 @@ import type { Conflicts, Counts } from './classes.ts';
 export type Steps = { left: number };
 
 /**
- * Which classes fill which requirements (slots) of one alternative, as a flow network with its own scratch
- * space. Classes that exclude one another share a node: at most one of them can be in a set, so a node
+ * Which classes fill which requirements (slots) of one alternative, as a flow network. Classes that exclude one another share a node: at most one of them can be in a set, so a node
  * carries the people of its largest class. That bound is what makes many hard cases provable.
  */
 export type Network = {
@@ -26,13 +25,44 @@ export type Network = {
   readonly classes: readonly number[];
   /** No class is in two slots, so that counting is enough. */
   readonly disjoint: boolean;
-  readonly flow: Int32Array;
-  readonly used: Int32Array;
-  readonly capacity: Counts;
-  readonly queue: Int32Array;
-  readonly cameBy: Int32Array;
-  readonly tookFrom: Int32Array;
-  readonly seenNode: Uint8Array;
+  readonly scratch: Scratch;
+};
+
+/**
+ * What a flow is worked out in. The networks of many alternatives share one, which would else be most of their
+ * memory: a flow holds until the next one is asked for, of whichever alternative.
+ */
+export type Scratch = {
+  flow: Int32Array;
+  used: Int32Array;
+  capacity: Counts;
+  queue: Int32Array;
+  cameBy: Int32Array;
+  tookFrom: Int32Array;
+  seenNode: Uint8Array;
+  /** By class, its own number: the nodes of a network without pairs. */
+  readonly apart: Int32Array;
+};
+
+const eachApart = (classes: number): Int32Array => Int32Array.from({ length: classes }, (_, own) => own);
+
+export const newScratch = (classes: number): Scratch => ({
+  flow: new Int32Array(0),
+  used: new Int32Array(classes),
+  capacity: new Array(classes).fill(0),
+  queue: new Int32Array(0),
+  cameBy: new Int32Array(0),
+  tookFrom: new Int32Array(0),
+  seenNode: new Uint8Array(classes),
+  apart: eachApart(classes),
+});
+
+const makeRoom = (scratch: Scratch, edges: number, slots: number): void => {
+  if (scratch.flow.length < edges) scratch.flow = new Int32Array(edges);
+  if (scratch.queue.length >= slots) return;
+  scratch.queue = new Int32Array(slots);
+  scratch.cameBy = new Int32Array(slots);
+  scratch.tookFrom = new Int32Array(slots);
 };
 
 export type ClassSlot = { readonly need: number; readonly classes: readonly number[] };
@@ -42,8 +72,9 @@ export const newNetwork = (
   slots: readonly ClassSlot[],
   conflicts: Conflicts | undefined,
   distinct: boolean,
+  scratch: Scratch,
 ): Network => {
-  const nodeOf = cliques(classes, conflicts);
+  const nodeOf = conflicts ? cliques(classes, conflicts) : scratch.apart;
   const edges = slots.reduce((sum, slot) => sum + slot.classes.length, 0);
   const start = new Int32Array(slots.length + 1);
   const edgeClass = new Int32Array(edges);
@@ -52,7 +83,8 @@ export const newNetwork = (
   slots.forEach((slot, index) => {
     // People with few conflicts first: the first flow found then often has no pair in it.
     const degree = (own: number): number => conflicts?.[own]?.length ?? 0;
-    for (const own of [...slot.classes].sort((a, b) => degree(a) - degree(b) || a - b)) {
+    const ordered = [...slot.classes].sort((a, b) => degree(a) - degree(b) || a - b);
+    for (const own of ordered) {
       edgeClass[edge] = own;
       edgeSlot[edge] = index;
       edge += 1;
@@ -60,6 +92,7 @@ export const newNetwork = (
     start[index + 1] = edge;
   });
   const { nodeStart, nodeEdges } = edgesByNode(classes, edgeClass, nodeOf);
+  makeRoom(scratch, edges, slots.length);
   return {
     need: Int32Array.from(slots.map(({ need }) => need)),
     total: slots.reduce((sum, { need }) => sum + need, 0),
@@ -73,13 +106,7 @@ export const newNetwork = (
     isExact: conflicts === undefined,
     classes: [...new Set(edgeClass)].sort((a, b) => a - b),
     disjoint: isDisjoint(edgeSlot, nodeStart, nodeEdges),
-    flow: new Int32Array(edges),
-    used: new Int32Array(classes),
-    capacity: new Array(classes).fill(0),
-    queue: new Int32Array(slots.length),
-    cameBy: new Int32Array(slots.length),
-    tookFrom: new Int32Array(slots.length),
-    seenNode: new Uint8Array(classes),
+    scratch,
   };
 };
 
@@ -118,10 +145,8 @@ const isDisjoint = (edgeSlot: Int32Array, nodeStart: Int32Array, nodeEdges: Int3
 };
 
 /** A partition into sets of classes that all exclude one another, found greedily, most conflicts first. */
-const cliques = (classes: number, conflicts: Conflicts | undefined): Int32Array => {
-  const nodeOf = new Int32Array(classes);
-  for (let own = 0; own < classes; own++) nodeOf[own] = own;
-  if (!conflicts) return nodeOf;
+const cliques = (classes: number, conflicts: Conflicts): Int32Array => {
+  const nodeOf = eachApart(classes);
   const degree = (own: number): number => conflicts[own]?.length ?? 0;
   const byDegree = [...nodeOf].filter((own) => degree(own) > 0);
   byDegree.sort((a, b) => degree(b) - degree(a) || a - b);
@@ -195,20 +220,26 @@ export const mostMissing = ({ need, start, edgeClass }: Network, counts: Counts)
 };
 
 /** How many of each class filled a slot in the last `canFill` of a distinct alternative that was true. */
-export const filledBy = (network: Network, classes: number): Counts => {
+export const filledBy = ({ edgeClass, scratch }: Network, classes: number): Counts => {
   const taken: Counts = new Array(classes).fill(0);
-  for (let edge = 0; edge < network.flow.length; edge++) {
-    const own = network.edgeClass[edge] ?? 0;
-    taken[own] = (taken[own] ?? 0) + (network.flow[edge] ?? 0);
+  for (let edge = 0; edge < edgeClass.length; edge++) {
+    const own = edgeClass[edge] ?? 0;
+    taken[own] = (taken[own] ?? 0) + (scratch.flow[edge] ?? 0);
   }
   return taken;
 };
 
 /**
  * The fewest people whose absence leaves some slot unfilled, given that `counts` fill all: for each slot, how
- * many more places it could have. By Hall's condition the tightest set of slots shows in one of them.
+ * many more places it could have. By Hall's condition the tightest set of slots shows in one of them. Undefined
+ * when it would take more than the steps and the overdraft.
  */
-export const fewestToBreak = (network: Network, counts: Counts, steps: Steps): number => {
+export const fewestToBreak = (
+  network: Network,
+  counts: Counts,
+  steps: Steps,
+  overdraft: number,
+): number | undefined => {
   const { need, distinct, disjoint } = network;
   let fewest = Number.POSITIVE_INFINITY;
   if (!distinct || disjoint) {
@@ -218,23 +249,26 @@ export const fewestToBreak = (network: Network, counts: Counts, steps: Steps): n
     return fewest;
   }
   if (!canFill(network, counts, steps)) return 0;
-  const { flow, used } = network;
+  const { flow, used } = network.scratch;
   const capacity = capacities(network, counts, steps);
-  const [keptFlow, keptUsed] = [flow.slice(), used.slice()];
+  const edges = network.edgeClass.length;
+  const [keptFlow, keptUsed] = [flow.slice(0, edges), used.slice()];
   for (let slot = 0; slot < need.length; slot++) {
     let spare = takeSpare(network, counts, capacity, slot, fewest, steps);
     while (spare + 1 < fewest && augment(network, counts, capacity, slot, steps)) spare += 1;
+    if (steps.left < -overdraft) return undefined;
     fewest = Math.min(fewest, spare + 1);
     flow.set(keptFlow);
     used.set(keptUsed);
-    steps.left -= flow.length + used.length;
+    steps.left -= edges + used.length;
   }
   return fewest;
 };
 
 /** How many people each node may give: its class's, or those of the largest of classes that exclude one another. */
 const capacities = (network: Network, counts: Counts, steps: Steps): Counts => {
-  const { classes, nodeOf, capacity, isExact } = network;
+  const { classes, nodeOf, scratch, isExact } = network;
+  const { capacity } = scratch;
   if (isExact) return counts;
   steps.left -= classes.length;
   for (const own of classes) capacity[nodeOf[own] ?? 0] = 0;
@@ -245,14 +279,15 @@ const capacities = (network: Network, counts: Counts, steps: Steps): Counts => {
   return capacity;
 };
 
-const clearFlow = ({ flow, used }: Network): void => {
-  flow.fill(0);
-  used.fill(0);
+const clearFlow = ({ edgeClass, scratch }: Network): void => {
+  scratch.flow.fill(0, 0, edgeClass.length);
+  scratch.used.fill(0);
 };
 
 /** How many people a slot has on its own; of classes that exclude one another only the largest. */
 const countSlot = (network: Network, counts: Counts, slot: number, steps: Steps): number => {
-  const { start, edgeClass, nodeOf, used } = network;
+  const { start, edgeClass, nodeOf, scratch } = network;
+  const { used } = scratch;
   const [from, to] = [start[slot] ?? 0, start[slot + 1] ?? 0];
   steps.left -= to - from;
   let sum = 0;
@@ -277,7 +312,8 @@ const takeSpare = (
   most: number,
   steps: Steps,
 ): number => {
-  const { start, edgeClass, nodeOf, used, flow } = network;
+  const { start, edgeClass, nodeOf, scratch } = network;
+  const { used, flow } = scratch;
   let taken = 0;
   const to = start[slot + 1] ?? 0;
   for (let edge = start[slot] ?? 0; edge < to && taken < most; edge++) {
@@ -299,10 +335,10 @@ const AUGMENT = 20;
 
 /** One more place of a slot, by a shortest chain of slots that pass a person on; false when there is none. */
 const augment = (network: Network, counts: Counts, capacity: Counts, slot: number, steps: Steps): boolean => {
-  const { start, edgeClass, edgeSlot, nodeOf, nodeStart, nodeEdges, used, flow } = network;
-  const { queue, cameBy, tookFrom, seenNode } = network;
+  const { start, edgeClass, edgeSlot, nodeOf, nodeStart, nodeEdges, need, scratch } = network;
+  const { used, flow, queue, cameBy, tookFrom, seenNode } = scratch;
   seenNode.fill(0);
-  cameBy.fill(-1);
+  cameBy.fill(-1, 0, need.length);
   steps.left -= AUGMENT;
   queue[0] = slot;
   let end = 1;
@@ -337,12 +373,8 @@ const augment = (network: Network, counts: Counts, capacity: Counts, slot: numbe
 };
 
 /** Moves people along the chain: the last slot takes the spare one, and gives its own to the slot before. */
-const passOn = (
-  { flow, cameBy, tookFrom, edgeSlot }: Network,
-  first: number,
-  last: number,
-  edge: number,
-): void => {
+const passOn = ({ edgeSlot, scratch }: Network, first: number, last: number, edge: number): void => {
+  const { flow, cameBy, tookFrom } = scratch;
   flow[edge] = (flow[edge] ?? 0) + 1;
   let slot = last;
   while (slot !== first) {
