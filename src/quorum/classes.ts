@@ -122,14 +122,15 @@ const partition = (asked: readonly boolean[], traits: readonly string[][]): numb
 };
 
 /** Tells people of one class apart who may not sign with the same people. Those on their own need no look. */
-const splitByPairs = (own: number[], notTogether: readonly number[]): void => {
+const splitByPairs = (own: number[], notTogether: ArrayLike<number>): void => {
   if (notTogether.length === 0) return;
   const sizes = new Map<number, number>();
   for (const first of own) sizes.set(first, (sizes.get(first) ?? 0) + 1);
   const isShared = own.map((first) => first !== NOBODY && (sizes.get(first) ?? 0) > 1);
   const others: number[][] = [];
   for (let i = 0; i < notTogether.length; i += 2) {
-    const [a, b] = [notTogether[i] ?? 0, notTogether[i + 1] ?? 0];
+    const a = notTogether[i] ?? 0;
+    const b = notTogether[i + 1] ?? 0;
     if (own[a] === NOBODY || own[b] === NOBODY) continue;
     if (isShared[a]) addTo(others, a, b);
     if (isShared[b]) addTo(others, b, a);
@@ -144,9 +145,19 @@ const splitByPairs = (own: number[], notTogether: readonly number[]): void => {
   }
 };
 
-/** In place. */
-const sortedUnique = (ranks: number[]): number[] =>
-  ranks.sort((a, b) => a - b).filter((rank, at, all) => rank !== all[at - 1]);
+/** In place: with hundreds of thousands of pairs a copy of each list would be felt. */
+const sortedUnique = (ranks: number[]): number[] => {
+  ranks.sort((a, b) => a - b);
+  let kept = 0;
+  for (let i = 0; i < ranks.length; i++) {
+    const rank = ranks[i] ?? 0;
+    if (i > 0 && rank === ranks[i - 1]) continue;
+    ranks[kept] = rank;
+    kept += 1;
+  }
+  ranks.length = kept;
+  return ranks;
+};
 
 /** Numbers the classes in the order of their first ranks. */
 const numbered = (own: readonly number[]): { classOf: number[]; members: number[][] } => {
@@ -207,7 +218,8 @@ const conflictsOf = (
   if (notTogether.length === 0) return undefined;
   const paired: number[][] = [];
   for (let i = 0; i < notTogether.length; i += 2) {
-    const [a, b] = [classAt(notTogether[i] ?? 0), classAt(notTogether[i + 1] ?? 0)];
+    const a = classAt(notTogether[i] ?? 0);
+    const b = classAt(notTogether[i + 1] ?? 0);
     // A pair with somebody nobody asks for can never be inside a minimal set.
     if (a === NOBODY || b === NOBODY) continue;
     addTo(paired, a, b);

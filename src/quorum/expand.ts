@@ -129,8 +129,20 @@ const setsOf = (
 
 /** Binomial coefficient; infinity when it is more than 2^53 − 1. */
 const choose = (from: number, count: number): number => {
+  const steps = Math.min(count, from - count);
+  let ways = 1;
+  for (let i = 1; i <= steps; i++) {
+    const product = ways * (from - i + 1);
+    // The quotient may be small enough where the product before it is not.
+    if (product > Number.MAX_SAFE_INTEGER) return chooseOfMany(from, steps);
+    ways = product / i;
+  }
+  return ways;
+};
+
+const chooseOfMany = (from: number, count: number): number => {
   let ways = 1n;
-  for (let i = 1; i <= Math.min(count, from - count); i++) {
+  for (let i = 1; i <= count; i++) {
     ways = (ways * BigInt(from - i + 1)) / BigInt(i);
     if (ways > MOST) return Number.POSITIVE_INFINITY;
   }

@@ -1,4 +1,5 @@
 import type { Violation } from './contract.ts';
+import type { Fields } from './input-shape.ts';
 import { asList, asRecord } from './input-shape.ts';
 import { show } from './input-values.ts';
 import type { Instant } from './instant.ts';
@@ -68,6 +69,9 @@ const refuseRepeats = (items: unknown, pointer: string, violations: Violation[])
   });
 };
 
+const isKnown = (person: unknown, { people }: References): boolean =>
+  typeof person === 'string' && people.has(person);
+
 const checkPerson = (person: unknown, pointer: string, references: References): void => {
   if (typeof person !== 'string' || references.people.has(person)) return;
   references.violations.push({ pointer, message: `expected the id of one of people, found ${show(person)}` });
@@ -96,7 +100,7 @@ const checkAlternative = (value: unknown, pointer: string, references: Reference
   for (let i = 0; i < pairs.length; i++) {
     const pair = asList(pairs[i]);
     // There can be very many pairs: pointers are made only for those that have somebody unknown.
-    if (pair.every((person) => typeof person === 'string' && references.people.has(person))) continue;
+    if (pair.length === 2 && isKnown(pair[0], references) && isKnown(pair[1], references)) continue;
     checkPeople(pair, `${pointer}/notTogether/${i}`, references);
   }
   if (alternative.excludesRequester === true && !references.hasRequester) {
@@ -109,19 +113,26 @@ const checkAlternative = (value: unknown, pointer: string, references: Reference
 
 const checkMembers = (members: readonly unknown[], pointer: string, references: References): void => {
   const spansByPerson = new Map<string, Span[]>();
+  const firstByPerson = new Map<string, Fields>();
   members.forEach((member, index) => {
-    const { person, from, to } = asRecord(member) ?? {};
-    checkPerson(person, `${pointer}/${index}/person`, references);
-    const span = toSpan(from, to);
-    if (typeof person !== 'string' || !span) return;
-    const others = spansByPerson.get(person);
-    if (!others) spansByPerson.set(person, [span]);
-    else if (!addSpan(others, span)) {
-      references.violations.push({
-        pointer: `${pointer}/${index}`,
-        message: `expected memberships of one person that do not overlap, found another of ${show(person)} at the same time`,
-      });
+    const fields = asRecord(member) ?? {};
+    const { person } = fields;
+    if (typeof person !== 'string') return;
+    if (!references.people.has(person)) checkPerson(person, `${pointer}/${index}/person`, references);
+    const first = firstByPerson.get(person);
+    // Nearly everyone is in a group once, and then no dates are looked at.
+    if (!first) {
+      firstByPerson.set(person, fields);
+      return;
     }
+    const span = toSpan(fields);
+    const others = spansByPerson.get(person) ?? [toSpan(first)].filter((one) => one !== undefined);
+    spansByPerson.set(person, others);
+    if (!span || addSpan(others, span)) return;
+    references.violations.push({
+      pointer: `${pointer}/${index}`,
+      message: `expected memberships of one person that do not overlap, found another of ${show(person)} at the same time`,
+    });
   });
 };
 
@@ -129,7 +140,7 @@ const checkMembers = (members: readonly unknown[], pointer: string, references: 
 type Span = { from: Instant | undefined; to: Instant | undefined };
 
 /** Undefined for dates that cannot be read or whose order is wrong: those have been reported, and say nothing more. */
-const toSpan = (from: unknown, to: unknown): Span | undefined => {
+const toSpan = ({ from, to }: Fields): Span | undefined => {
   const span = { from: readBound(from), to: readBound(to) };
   if (span.from === null || span.to === null) return undefined;
   const isOrdered = !span.from || !span.to || compareInstants(span.from, span.to) < 0;

@@ -9,7 +9,8 @@ type Place = { readonly path: (string | number)[]; readonly violations: Violatio
 type Check = (value: unknown, place: Place) => void;
 type Member = { check: Check; required: boolean };
 type Members = Readonly<Record<string, Member>>;
-type Fields = Readonly<Record<string, unknown>>;
+/** What a record of a received value may hold. */
+export type Fields = Readonly<Record<string, unknown>>;
 
 /** Checks each member of the input on its own; what one member says of another is `checkReferences`. */
 export const checkShape = (value: unknown, violations: Violation[]): void =>

@@ -16,6 +16,14 @@ const YEAR_10000 = 253_402_300_800;
  * instant that the usual clocks cannot tell from the next second) and outside the years 0000 to 9999 in UTC.
  */
 export const parseInstant = (text: string): Instant | undefined => {
+  // The dates of one input are mostly the same few, and each is asked for by the checks and by the decision.
+  if (text !== last.text) last = { text, instant: readInstant(text) };
+  return last.instant;
+};
+
+let last: { readonly text: string; readonly instant: Instant | undefined } = { text: '', instant: undefined };
+
+const readInstant = (text: string): Instant | undefined => {
   const match = SHAPE.exec(text);
   if (!match) return undefined;
   const year = Number(match[1]);

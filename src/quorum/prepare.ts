@@ -49,7 +49,7 @@ export type PreparedAlternative = {
   readonly distinct: boolean;
   readonly mandatory: readonly number[];
   /** Pairs one after the other: [a, b, a, b, …]. There can be very many. */
-  readonly notTogether: readonly number[];
+  readonly notTogether: ArrayLike<number>;
   readonly excludesRequester: boolean;
 };
 
@@ -108,9 +108,12 @@ export const prepare = (input: QuorumInput): Prepared => {
   };
 };
 
-const flatten = (pairs: readonly (readonly string[])[], rankOf: (id: string) => number): number[] => {
-  const ranks: number[] = [];
-  for (const pair of pairs) for (const id of pair) ranks.push(rankOf(id));
+const flatten = (pairs: readonly (readonly string[])[], rankOf: (id: string) => number): ArrayLike<number> => {
+  const ranks = new Uint16Array(2 * pairs.length);
+  for (let i = 0; i < pairs.length; i++) {
+    ranks[2 * i] = rankOf(pairs[i]?.[0] ?? '');
+    ranks[2 * i + 1] = rankOf(pairs[i]?.[1] ?? '');
+  }
   return ranks;
 };
 

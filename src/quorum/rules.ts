@@ -11,7 +11,7 @@ export type Alternative = {
   readonly distinct: boolean;
   readonly mandatory: readonly number[];
   /** Pairs one after the other. */
-  readonly notTogether: readonly number[];
+  readonly notTogether: ArrayLike<number>;
   /** The requester, where the alternative excludes one who is among the people. */
   readonly excluded: number;
   /** False when a group is empty or smaller than its minimum: nobody can satisfy it, whoever is eligible. */
