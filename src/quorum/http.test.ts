@@ -2,7 +2,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { largeCase } from '../../test/quorum/large-case.ts';
+import { newRandom } from '../../test/quorum/random.ts';
 import { type App, openHttp } from '../platform/http.ts';
 import { silentLog } from '../platform/log.ts';
 import { openMetrics } from '../platform/metrics.ts';
@@ -135,6 +138,33 @@ describe('POST /v1/quorum/decisions', () => {
   it('takes a thousand cases', async () => {
     const answer = await post(`{"cases":[${Array.from({ length: 1_000 }, () => example).join(',')}]}`);
     expect(answer.json().decisions).toHaveLength(1_000);
+  });
+
+  it('leaves the process to others while it decides a hard case', async () => {
+    const hard = JSON.stringify(
+      largeCase(newRandom(1), {
+        people: 200,
+        groups: 50,
+        rules: 50,
+        requirements: 10,
+        overlap: 0.1,
+        pairs: 1000,
+        blocked: 0.5,
+      }),
+    );
+    let isDecided = false;
+    const decision = post(hard).finally(() => {
+      isDecided = true;
+    });
+    let answers = 0;
+    while (!isDecided) {
+      const { statusCode } = await app.inject({ method: 'GET', url: '/livez' });
+      if (!isDecided && statusCode === 200) answers += 1;
+      await setImmediate();
+    }
+    expect((await decision).statusCode).toBe(200);
+    // In this thread the decision would be one turn of the event loop, with one answer before it at most.
+    expect(answers).toBeGreaterThan(5);
   });
 
   it('says how large a body may be', async () => {

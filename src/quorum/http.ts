@@ -1,36 +1,29 @@
-import { setImmediate } from 'node:timers/promises';
 import type { Routes } from '../platform/http.ts';
 import { Problem } from '../platform/problem.ts';
 import type { PublicJwks } from '../platform/signing-keys.ts';
-import { canonicalJson } from '../shared/canonical-json.ts';
-import type { Violation } from './contract.ts';
-import { decide } from './engine.ts';
+import { openDecisionThread } from './decision-thread.ts';
 import { decisionAnswerSchema, decisionBodySchema, jwksSchema } from './http-schema.ts';
-import { parseInput } from './input.ts';
-import { readJsonText } from './json-text.ts';
 
 export type QuorumRoutesDeps = {
   /** The public keys to publish. Asked at every request, so that a rotation needs no restart. */
   jwks: () => Promise<PublicJwks>;
 };
 
-const mostCases = 1_000;
 const bodyLimit = 16 * 1_048_576;
-
-/** Cases may take long together; other requests get their turn between two of them after this many ms. */
-const turnMs = 10;
 
 /** `POST /v1/quorum/decisions` and `GET /.well-known/jwks.json`. */
 export const quorumRoutes =
   ({ jwks }: QuorumRoutesDeps): Routes =>
   async (app) => {
     await app.register(async (scope) => {
-      // The engine's parser needs the text itself: JSON.parse hides duplicate keys and rounds numbers.
+      const thread = openDecisionThread();
+      scope.addHook('onClose', () => thread.close());
+      // The engine's parser needs the bytes themselves: JSON.parse hides duplicate keys and rounds numbers.
       scope.removeAllContentTypeParsers();
       scope.addContentTypeParser(
         'application/json',
         { parseAs: 'buffer' },
-        async (_request: unknown, body: Buffer) => textOf(body),
+        async (_request: unknown, body: Buffer) => body,
       );
       scope.setErrorHandler((error) => {
         if (error instanceof Error && 'code' in error && error.code === 'FST_ERR_CTP_BODY_TOO_LARGE')
@@ -53,12 +46,16 @@ export const quorumRoutes =
         // The schema above documents the body; the engine's parser checks it.
         validatorCompiler: () => (value: unknown) => ({ value }),
         handler: async (request, reply) => {
-          let gone = false;
-          reply.raw.once('close', () => {
-            gone = true;
-          });
-          const answer = await answerTo(String(request.body ?? ''), () => gone);
-          return reply.type('application/json').send(answer);
+          const gone = new AbortController();
+          reply.raw.once('close', () => gone.abort());
+          const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+          const answer = await thread.answer(body, gone.signal);
+          if ('unreadable' in answer) throw new Problem('malformed-body', answer.unreadable);
+          if ('refused' in answer)
+            throw new Problem('validation-failed', 'The input is refused as a whole; see violations.', {
+              violations: answer.refused,
+            });
+          return reply.type('application/json').send(answer.text);
         },
       });
     });
@@ -80,78 +77,3 @@ export const quorumRoutes =
       },
     );
   };
-
-/** Replacing bad bytes, as decoders do by default, would give two different bodies one hash. */
-const textOf = (body: Buffer): string => {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body);
-  } catch {
-    throw new Problem('malformed-body', 'The body is not UTF-8.');
-  }
-};
-
-/**
- * The answer to a request's body: a decision, or the decisions of a batch, as RFC 8785 text.
- * @param isGone whether nobody waits for the answer any more: the rest of a batch is then left undecided.
- * @throws Problem with all violations when the body is neither an input nor a batch of at most 1,000 cases.
- */
-const answerTo = async (body: string, isGone: () => boolean): Promise<string> => {
-  const read = readJsonText(body);
-  if (read.readable && isBatch(read.value)) return decideBatch(read.value, read.violations, isGone);
-  const parsed = parseInput(body);
-  if (!parsed.ok) throw refusal(parsed.violations);
-  return canonicalJson(decide(parsed.input));
-};
-
-const isBatch = (value: unknown): value is { cases: unknown } =>
-  typeof value === 'object' && value !== null && Object.hasOwn(value, 'cases');
-
-const refusal = (violations: Violation[]): Problem =>
-  new Problem('validation-failed', 'The input is refused as a whole; see violations.', { violations });
-
-const casesOf = (batch: { cases: unknown }, read: readonly Violation[]): unknown[] => {
-  const violations = read.filter(({ pointer }) => !pointer.startsWith('/cases/'));
-  for (const key of Object.keys(batch))
-    if (key !== 'cases')
-      violations.push({ pointer: `/${key}`, message: 'expected only "cases" in a batch, found another key' });
-  const { cases } = batch;
-  if (!Array.isArray(cases))
-    throw refusal([...violations, { pointer: '/cases', message: 'expected an array of inputs' }]);
-  if (cases.length > mostCases)
-    violations.push({
-      pointer: '/cases',
-      message: `expected at most ${mostCases} cases, found ${cases.length}`,
-    });
-  if (violations.length > 0) throw refusal(violations);
-  return cases;
-};
-
-const decideBatch = async (
-  batch: { cases: unknown },
-  read: readonly Violation[],
-  isGone: () => boolean,
-): Promise<string> => {
-  const answers: string[] = [];
-  let turnEnds = performance.now() + turnMs;
-  for (const [index, input] of casesOf(batch, read).entries()) {
-    if (isGone()) break;
-    answers.push(decideCase(input, violationsInside(read, `/cases/${index}`)));
-    if (performance.now() < turnEnds) continue;
-    await setImmediate();
-    turnEnds = performance.now() + turnMs;
-  }
-  return `{"decisions":[${answers.join(',')}]}`;
-};
-
-/** What the reading of the text found inside one case, with pointers that start at the case. */
-const violationsInside = (read: readonly Violation[], prefix: string): Violation[] =>
-  read
-    .filter(({ pointer }) => pointer.startsWith(`${prefix}/`))
-    .map(({ pointer, message }) => ({ pointer: pointer.slice(prefix.length), message }));
-
-const decideCase = (input: unknown, read: Violation[]): string => {
-  // A string is a case's JSON text to the parser, but inside a batch it is a case that is no object.
-  const parsed = parseInput(typeof input === 'string' ? JSON.stringify(input) : input);
-  if (parsed.ok && read.length === 0) return canonicalJson(decide(parsed.input));
-  return canonicalJson({ error: { violations: [...read, ...(parsed.ok ? [] : parsed.violations)] } });
-};

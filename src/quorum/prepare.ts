@@ -108,7 +108,10 @@ export const prepare = (input: QuorumInput): Prepared => {
   };
 };
 
-const flatten = (pairs: readonly (readonly string[])[], rankOf: (id: string) => number): ArrayLike<number> => {
+const flatten = (
+  pairs: readonly (readonly string[])[],
+  rankOf: (id: string) => number,
+): ArrayLike<number> => {
   const ranks = new Uint16Array(2 * pairs.length);
   for (let i = 0; i < pairs.length; i++) {
     ranks[2 * i] = rankOf(pairs[i]?.[0] ?? '');
