@@ -44,7 +44,7 @@ export const listS3 = async (
       const folder = folders.get(path) ?? openListedFolder(path);
       folders.set(path, folder);
       const modified = lastModified.getTime();
-      folder.add({ name: key.slice(slash), size, modified, etag: etag ?? `${size}-${modified}` });
+      folder.add({ name: key.slice(slash), size, modified, etag: etag || `${size}-${modified}` });
     }
   } finally {
     await close();
