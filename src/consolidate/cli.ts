@@ -1,6 +1,8 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { CliContext, RegisterCommands } from '../platform/cli.ts';
-import type { QuarantineOptions, RunOptions } from './commands.ts';
+import type { RunOptions } from './command-room.ts';
+import type { QuarantineOptions } from './commands.ts';
+import type { ScheduleOptions } from './schedule-commands.ts';
 
 /** `lastro consolidate` and `lastro quarantine`. */
 export const register: RegisterCommands = (program, context) => {
@@ -19,22 +21,25 @@ const positive = (text: string): number => {
 
 const tableOption = '--table <namespace.name>';
 
-const addConsolidate = (program: Command, context: CliContext): void => {
-  const command = program
-    .command('consolidate')
-    .description('take many small JSON files into an Iceberg table: nothing lost, nothing twice')
-    .argument('[source]', 'a directory, or s3://bucket/prefix')
+/** What a run and a schedule of runs can be told alike. */
+const runOptions = (command: Command): Command =>
+  command
     .option(tableOption, 'table that gets the documents; made if it is not there')
     .option('--partition <columns>', 'partition of a new table: day(ingested_at), topic, kafka_partition, …')
-    .option('--dry-run', 'show what a run would do')
     .option('--json', 'for machines: one object')
     .option('--domains <folder>', 'SQL models to refresh from the events')
-    .option('--every <minutes>', 'run again and again until stopped', positive)
     .option('--wait-mb <megabytes>', 'leave less than this for a later run …', positive)
     .option('--wait-minutes <minutes>', '… unless it is older than this', positive, 60)
     .option('--batch-mb <megabytes>', 'most input of one commit', positive)
     .option('--max-memory-mb <megabytes>', 'most memory of the process', positive)
-    .option('--max-batch-seconds <seconds>', 'most time of one batch', positive)
+    .option('--max-batch-seconds <seconds>', 'most time of one batch', positive);
+
+const addConsolidate = (program: Command, context: CliContext): void => {
+  const command = runOptions(program.command('consolidate'))
+    .description('take many small JSON files into an Iceberg table: nothing lost, nothing twice')
+    .argument('[source]', 'a directory, or s3://bucket/prefix')
+    .option('--dry-run', 'show what a run would do')
+    .option('--every <minutes>', 'run again and again until stopped', positive)
     .addHelpText(
       'after',
       `
@@ -42,6 +47,7 @@ Examples:
   lastro consolidate ./kconnect --table kconnect.events --dry-run
   lastro consolidate s3://kconnect/topics --table kconnect.events --json
   lastro consolidate ./kconnect --table kconnect.events --domains ./domains --every 5
+  lastro consolidate schedule add s3://kconnect/topics --table kconnect.events --cron "*/5 * * * *"
   lastro consolidate runs
   lastro consolidate rollback run_01K…
 Exit codes: 0 done, 1 the run failed or another one holds the table, 2 a wrong call.`,
@@ -50,6 +56,46 @@ Exit codes: 0 done, 1 the run failed or another one holds the table, 2 a wrong c
       (await load()).consolidateCommand(context, source, options),
     );
   addRuns(command, context);
+  addSchedules(command, context);
+};
+
+const addSchedules = (command: Command, context: CliContext): void => {
+  const loadSchedules = (): Promise<typeof import('./schedule-commands.ts')> =>
+    import('./schedule-commands.ts');
+  const schedule = command
+    .command('schedule')
+    .description('sources that the workers consolidate by themselves')
+    .addHelpText(
+      'after',
+      `
+A worker (lastro up, lastro worker) runs each round in a process of its own; rounds of one table never overlap.
+Examples:
+  lastro consolidate schedule add s3://kconnect/topics --table kconnect.events --cron "*/5 * * * *"
+  lastro consolidate schedule add ./kconnect --table kconnect.events --cron "30 2 * * *" --domains ./domains
+  lastro consolidate schedule list
+  lastro consolidate schedule remove --table kconnect.events`,
+    );
+  runOptions(schedule.command('add'))
+    .description('declare a source, or change what is declared for its table')
+    .argument('<source>', 'a directory, or s3://bucket/prefix')
+    .option('--cron <expression>', 'when, in UTC: minute, hour, day, month, day of the week')
+    .action(async (source: string, _: unknown, child: Command) =>
+      (await loadSchedules()).addScheduleCommand(context, source, child.optsWithGlobals<ScheduleOptions>()),
+    );
+  schedule
+    .command('list')
+    .description('what is declared, and how its last run went')
+    .option('--json', 'for machines: an array of objects')
+    .action(async (_: unknown, child: Command) =>
+      (await loadSchedules()).listSchedulesCommand(context, child.optsWithGlobals()),
+    );
+  schedule
+    .command('remove')
+    .description('declare a source no more')
+    .option(tableOption, 'its table')
+    .action(async (_: unknown, child: Command) =>
+      (await loadSchedules()).removeScheduleCommand(context, child.optsWithGlobals()),
+    );
 };
 
 const addRuns = (command: Command, context: CliContext): void => {

@@ -18,6 +18,34 @@ export type CommandRoom = Omit<ConsolidateDeps, 'report' | 'fault'> & {
   readonly close: () => Promise<void>;
 };
 
+/** How a source in S3 is reached. */
+export const s3Options = (config: Config): Omit<S3Options, 'clock'> => ({
+  region: config.AWS_REGION,
+  ...(config.AWS_ENDPOINT_URL === undefined ? {} : { endpoint: config.AWS_ENDPOINT_URL }),
+});
+
+/** @throws UserError for what is no table's name */
+export const checkTable = (table: string): void => {
+  if (!/^[\w-]+(\.[\w-]+)+$/.test(table)) {
+    throw new UserError(`--table: expected namespace.name, found ${JSON.stringify(table)}`);
+  }
+};
+
+/** What a command line says of a run. */
+export type RunOptions = {
+  table?: string;
+  partition?: string;
+  dryRun?: boolean;
+  json?: boolean;
+  domains?: string;
+  every?: number;
+  waitMb?: number;
+  waitMinutes: number;
+  batchMb?: number;
+  maxMemoryMb?: number;
+  maxBatchSeconds?: number;
+};
+
 const copiesBytes = 20_000_000_000;
 
 /** What the commands of consolidation work with, from the settings. Nothing of Kafka is loaded before it is used. */
@@ -47,10 +75,7 @@ export const openCommandRoom = async (
     domains,
     ...(deliver ? { deliver, feedbackTopic: config.KAFKA_FEEDBACK_TOPIC } : {}),
     ...(url !== undefined && token !== undefined ? { serviceNow: { url, token } } : {}),
-    s3: {
-      region: config.AWS_REGION,
-      ...(config.AWS_ENDPOINT_URL === undefined ? {} : { endpoint: config.AWS_ENDPOINT_URL }),
-    },
+    s3: s3Options(config),
     close,
   };
 };

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type CliContext, UserError, write } from '../platform/cli.ts';
 import { LeaseHeldError } from '../platform/leases.ts';
-import { type CommandRoom, openCommandRoom } from './command-room.ts';
+import { type CommandRoom, checkTable, openCommandRoom, type RunOptions } from './command-room.ts';
 import { planOnly } from './consolidate.ts';
 import { defaultLimits, type Limits } from './limits.ts';
 import type { Plan } from './plan.ts';
@@ -14,20 +14,6 @@ import { consolidateRound } from './round.ts';
 import { listRuns, type Run, type Summary } from './runs.ts';
 import { openSource } from './source.ts';
 import { parsePartitionBy } from './tables.ts';
-
-export type RunOptions = {
-  table?: string;
-  partition?: string;
-  dryRun?: boolean;
-  json?: boolean;
-  domains?: string;
-  every?: number;
-  waitMb?: number;
-  waitMinutes: number;
-  batchMb?: number;
-  maxMemoryMb?: number;
-  maxBatchSeconds?: number;
-};
 
 const limitsOf = (options: RunOptions): Limits => ({
   ...defaultLimits,
@@ -63,9 +49,7 @@ export const consolidateCommand = async (
   if (place === undefined || table === undefined) {
     throw new UserError('expected a directory or s3://bucket/prefix and --table namespace.name; see --help');
   }
-  if (!/^[\w-]+(\.[\w-]+)+$/.test(table)) {
-    throw new UserError(`--table: expected namespace.name, found ${JSON.stringify(table)}`);
-  }
+  checkTable(table);
   const partitionBy = options.partition === undefined ? undefined : parsePartitionBy(options.partition);
   await inRoom(context, options, async (room) => {
     const { signal } = context;

@@ -1,6 +1,7 @@
+import { consolidateQueues } from '../consolidate/jobs.ts';
 import { orderQueues } from '../orders/jobs.ts';
 import type { Queue } from '../platform/jobs.ts';
 import { reportQueues } from '../reports/jobs.ts';
 
 /** Every queue there is, of all capabilities. */
-export const allQueues: readonly Queue<object>[] = [...orderQueues, ...reportQueues];
+export const allQueues: readonly Queue<object>[] = [...orderQueues, ...reportQueues, ...consolidateQueues];

@@ -1,3 +1,4 @@
+import { workOnConsolidation } from '../consolidate/jobs.ts';
 import { workOnOrders } from '../orders/jobs.ts';
 import { resumeWaiting } from '../orders/orders.ts';
 import { holderName } from '../platform/leases.ts';
@@ -7,6 +8,7 @@ import { openWebhooks } from '../platform/webhooks.ts';
 import { workFolder } from '../platform/work-folder.ts';
 import { workOnReports } from '../reports/jobs.ts';
 import { type Parts, webhookSecret } from './parts.ts';
+import { openRunLastro } from './run-lastro.ts';
 
 type ReachedPoint = (point: string) => void | Promise<void>;
 
@@ -56,10 +58,15 @@ export const startWorker = async (
     ...(mailer ? { sendMail: mailer.send } : {}),
     ...(reached ? { reached } : {}),
   });
+  const stopping = new AbortController();
+  const runLastro = openRunLastro({ home: config.LASTRO_HOME, stopping: stopping.signal });
+  await workOnConsolidation({ jobs, db, log, runLastro });
   log.info('worker takes jobs');
   return {
     close: async () => {
       reports.stop();
+      // What takes minutes is stopped between two commits, and goes on at the next start.
+      stopping.abort();
       await jobs.close();
       mailer?.close();
       await webhooks.close();

@@ -29,7 +29,14 @@ export type JobContext = { readonly id: string; readonly attempt: number; readon
 
 export type EnqueueOptions = { afterSeconds?: number; key?: string };
 
-export type Schedule = { queue: Queue<object>; cron: string };
+export type Schedule = {
+  queue: Queue<object>;
+  cron: string;
+  /** Tells the schedules of a queue apart, where it has several. */
+  key?: string;
+  /** What each of its jobs carries. */
+  data?: object;
+};
 
 export type Jobs = {
   /** Adds a job in the caller's transaction: it exists exactly when what it follows from does. */
@@ -49,6 +56,9 @@ export type Jobs = {
   ) => Promise<void>;
   /** Runs a queue's job at the cron's times (UTC), once for all processes. A missed time is made up for once. */
   schedule: (schedule: Schedule) => Promise<void>;
+  /** The schedules of a queue that have a key. */
+  schedules: (queueName: string) => Promise<{ key: string; cron: string; data: unknown }[]>;
+  unschedule: (queueName: string, key: string) => Promise<void>;
   overview: () => Promise<QueueOverview[]>;
   /** The newest dead jobs. */
   dead: (limit: number) => Promise<DeadJob[]>;
@@ -200,9 +210,15 @@ export const openJobs = async ({
           ),
       );
     },
-    schedule: async ({ queue, cron }) => {
-      await boss.schedule(queue.name, cron, {}, { tz: 'UTC', missed: 'once' });
+    schedule: async ({ queue, cron, key, data = {} }) => {
+      const options = { tz: 'UTC', missed: 'once', ...(key === undefined ? {} : { key }) } as const;
+      await boss.schedule(queue.name, cron, data, options);
     },
+    schedules: async (queueName) =>
+      (await boss.getSchedules(queueName))
+        .filter(({ key }) => key !== '')
+        .map(({ key, cron, data }) => ({ key, cron, data })),
+    unschedule: (queueName, key) => boss.unschedule(queueName, key),
     overview: async () => {
       const found = await countJobs(boss, queues);
       return queues.map(({ name }) => {
