@@ -18,6 +18,7 @@ const { values } = parseArgs({
   options: {
     orders: { type: 'string', default: '6000' },
     alone: { type: 'string', default: '200' },
+    rate: { type: 'string', default: '100' },
     memory: { type: 'string', default: '20000' },
     stored: { type: 'string', default: '200000' },
     concurrency: { type: 'string', default: '48' },
@@ -29,9 +30,9 @@ const { values } = parseArgs({
 });
 
 if (values.help) {
-  process.stdout.write(`npm run bench:orders -- [--orders 6000] [--alone 200] [--memory 20000] [--stored 200000]
-  [--concurrency 48] [--latency-ms 20] [--home FOLDER, kept] [--json]
---memory and --stored take 0 to leave that part out.\n`);
+  process.stdout.write(`npm run bench:orders -- [--orders 6000] [--alone 200] [--rate 100] [--memory 20000]
+  [--stored 200000] [--concurrency 48] [--latency-ms 20] [--home FOLDER, kept] [--json]
+--rate (orders a second, for 20 s), --memory and --stored take 0 to leave that part out.\n`);
   process.exit(0);
 }
 
@@ -218,6 +219,33 @@ const measureAlone = async (desk: Desk, count: number) => {
   };
 };
 
+/** Orders that come evenly, whether or not earlier ones are answered: what a client sees below the most. */
+const measureSteady = async (desk: Desk, perSecond: number) => {
+  const from = new Date();
+  const began = performance.now();
+  const answers: Promise<number>[] = [];
+  const placeTimed = async (): Promise<number> => {
+    const asked = performance.now();
+    await place(desk, sent++);
+    return performance.now() - asked;
+  };
+  while (answers.length < perSecond * 20) {
+    const due = Math.floor(((performance.now() - began) / 1_000) * perSecond);
+    while (answers.length < due) answers.push(placeTimed());
+    await sleep(2);
+  }
+  const answered = await Promise.all(answers);
+  await untilDecided(desk.db);
+  const times = await decisionTimes(desk.db, from);
+  return {
+    ordersPerSecond: perSecond,
+    answerP50Ms: round(quantile(answered, 0.5)),
+    answerP99Ms: round(quantile(answered, 0.99)),
+    createdToDecidedP50Ms: round(quantile(times, 0.5)),
+    createdToDecidedP99Ms: round(quantile(times, 0.99)),
+  };
+};
+
 const measureMemory = async (desk: Desk, count: number) => {
   const samples: { orders: number; apiMiB: number; workerMiB: number }[] = [];
   for (let done = 0; done < count; done += count / 5) {
@@ -231,35 +259,44 @@ const measureMemory = async (desk: Desk, count: number) => {
   return samples;
 };
 
+/** How each table's key is made anew for a copy. `$copy` stands for the copy's number. */
+const copied: Record<string, Record<string, string>> = {
+  envelopes: {},
+  partes: {},
+  participantes: {},
+  evidencias: {},
+  eventos_envelope: { sequencia: '' },
+  mensagens: {
+    sequencia: '',
+    transacao: '',
+    mensagem_id: "'msg_01D' || upper(substr(md5(mensagem_id || '$copy'), 1, 23))",
+  },
+};
+
 /** Copies decided orders, with all that belongs to them, until the tables hold `count` more. */
 const store = async (db: pg.Pool, count: number): Promise<void> => {
-  const { rows } = await db.query<{ n: string }>(
-    'SELECT count(*) AS n FROM envelopes WHERE decidido_em IS NOT NULL',
+  const { rows } = await db.query<{ decided: number; kept: number }>(
+    `SELECT count(*) FILTER (WHERE envelope_id NOT LIKE 'ord_01D%')::int AS decided,
+       count(*) FILTER (WHERE envelope_id LIKE 'ord_01D%')::int AS kept FROM envelopes WHERE decidido_em IS NOT NULL`,
   );
-  const copies = Math.ceil(count / Number(rows[0]?.n ?? 1));
-  const tables = ['envelopes', 'partes', 'participantes', 'evidencias'];
-  for (let copy = 1; copy <= copies; copy++) {
+  const { decided = 1, kept = 0 } = rows[0] ?? {};
+  for (let copy = 1; copy <= Math.ceil((count - kept) / decided); copy++) {
     // A ULID of 2020 and after: older than the orders that are measured, spread over the key's range.
-    const key = `'ord_01D' || upper(substr(md5(envelope_id || '${copy}'), 1, 23))`;
-    for (const table of tables) {
-      const { rows: columns } = await db.query<{ list: string; values: string }>(
-        `SELECT string_agg(column_name, ', ') AS list,
-           string_agg(CASE column_name WHEN 'envelope_id' THEN $2 ELSE column_name END, ', ') AS values
-         FROM information_schema.columns WHERE table_name = $1 AND table_schema = 'public'`,
-        [table, key],
+    const envelope_id = `'ord_01D' || upper(substr(md5(envelope_id || '${copy}'), 1, 23))`;
+    for (const [table, own] of Object.entries(copied)) {
+      const { rows: columns } = await db.query<{ name: string }>(
+        `SELECT column_name AS name FROM information_schema.columns WHERE table_name = $1 AND table_schema = 'public'`,
+        [table],
       );
-      const { list, values: selected } = columns[0] ?? { list: '', values: '' };
+      const made: Record<string, string> = { envelope_id, ...own };
+      const names = columns.map(({ name }) => name).filter((name) => made[name] !== '');
       await db.query(
-        `INSERT INTO ${table} (${list}) SELECT ${selected} FROM ${table}
+        `INSERT INTO ${table} (${names.join(', ')})
+         SELECT ${names.map((name) => made[name]?.replace('$copy', String(copy)) ?? name).join(', ')} FROM ${table}
          WHERE envelope_id IN (SELECT envelope_id FROM envelopes WHERE envelope_id NOT LIKE 'ord_01D%' AND decidido_em IS NOT NULL)
          ON CONFLICT DO NOTHING`,
       );
     }
-    await db.query(
-      `INSERT INTO eventos_envelope (envelope_id, tipo_evento, data_evento, autor, detalhe)
-       SELECT envelope_id, 'decided', decidido_em, 'lastro', '{}' FROM envelopes
-       WHERE envelope_id LIKE 'ord_01D%' AND NOT EXISTS (SELECT FROM eventos_envelope v WHERE v.envelope_id = envelopes.envelope_id)`,
-    );
   }
   await db.query('VACUUM ANALYZE');
 };
@@ -275,6 +312,11 @@ try {
   say('alone …');
   result.alone = await measureAlone(desk, Number(values.alone));
   say(JSON.stringify(result.alone));
+  if (Number(values.rate) > 0) {
+    say('steady …');
+    result.steady = await measureSteady(desk, Number(values.rate));
+    say(JSON.stringify(result.steady));
+  }
   say('under load …');
   const fresh = await measureThroughput(desk, Number(values.orders));
   result.underLoad = fresh;

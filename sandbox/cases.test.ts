@@ -20,7 +20,7 @@ beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'lastro-sandbox-'));
   sandbox = await startSandbox({ port: 0, home, companies: 0 });
   const log = { info: () => {}, warn: () => {} };
-  partners = openPartners({ baseUrl: sandbox.url, timeoutMs: 5_000, metrics: new Registry(), log });
+  partners = openPartners({ baseUrl: sandbox.url, timeoutMs: 60_000, metrics: new Registry(), log });
 });
 afterAll(async () => {
   await partners.close();

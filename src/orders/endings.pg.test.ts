@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Desk, eventually, isDecided, isWaiting, openDesk, orderOf } from '../../test/services/desk.ts';
 import { keepHouse } from './housekeeping.ts';
@@ -79,7 +78,10 @@ describe('a cancelled order', () => {
       [orderKey],
     );
     await housekeeping();
-    await sleep(200);
+    await eventually('the late job to end', async () => {
+      const [assembly] = await desk.parts.jobs.overview();
+      return assembly?.active === 0 && assembly.waiting === 0 ? true : undefined;
+    });
     expect(await desk.order(orderKey)).toMatchObject({ failureReason: 'cancelada' });
     expect(await messagesOf(orderKey)).toHaveLength(1);
   });

@@ -70,7 +70,7 @@ beforeAll(async () => {
   metrics = await (await fetch(`${api.line.url}/metrics`)).text();
   await sleep(200);
   await Promise.all([api.stop(), worker.stop()]);
-}, 120_000);
+}, 600_000);
 afterAll(async () => {
   await collector.close();
   await desk.close();

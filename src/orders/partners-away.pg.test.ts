@@ -13,7 +13,7 @@ import {
 let desk: Desk;
 
 beforeAll(async () => {
-  desk = await openDesk({ env: { PARTNERS_TIMEOUT_MS: '1000' } });
+  desk = await openDesk({ env: { PARTNERS_TIMEOUT_MS: '5000' } });
 });
 afterAll(() => desk.close());
 
@@ -188,7 +188,7 @@ describe("while the area's standards can't be read", () => {
   it.each(['parameters', 'domains'] as const)(
     '(%s down) an order is not taken: 503, try again',
     async (partner) => {
-      const cold = await openDesk({ worker: false, env: { PARTNERS_TIMEOUT_MS: '1000' } });
+      const cold = await openDesk({ worker: false });
       try {
         cold.sandbox.faults.add({ partner, kind: 'outage' });
         const answer = await cold.call<{ type: string; detail: string }>('POST', '/v1/orders', {

@@ -24,7 +24,7 @@ const against = async (answer: Answer, token?: string): Promise<OpenPartners> =>
   const partners = openPartners({
     baseUrl: `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}/`,
     token,
-    timeoutMs: 2_000,
+    timeoutMs: 60_000,
     metrics: new Registry(),
     log: { info: () => {}, warn: () => {} },
     resilience: { retries: 0 },

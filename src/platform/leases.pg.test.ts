@@ -42,7 +42,7 @@ const expire = async (name: string): Promise<void> => {
 };
 
 const until = async (condition: () => boolean | Promise<boolean>): Promise<void> => {
-  await vi.waitFor(async () => expect(await condition()).toBe(true), { timeout: 10_000, interval: 10 });
+  await vi.waitFor(async () => expect(await condition()).toBe(true), { timeout: 90_000, interval: 10 });
 };
 
 describe('a lease', () => {
@@ -204,7 +204,7 @@ describe('the fence of a commit', () => {
 describe('withLease', () => {
   it('renews in the background, lets go at the end, also after an error', async () => {
     const name = newName();
-    const options = { pool: database.pool, name, holder: holderName('test'), ttlMs: 1_500 };
+    const options = { pool: database.pool, name, holder: holderName('test'), ttlMs: 6_000 };
     const answer = await withLease(options, async ({ signal }) => {
       const first = await readLease(database.pool, name);
       await until(async () => {

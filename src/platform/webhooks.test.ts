@@ -39,7 +39,7 @@ afterAll(() => {
   server.close();
 });
 
-const send = async (to: string, { allowPrivate = true, timeoutMs = 2_000 } = {}): Promise<void> => {
+const send = async (to: string, { allowPrivate = true, timeoutMs = 60_000 } = {}): Promise<void> => {
   const webhooks = openWebhooks({ secret, allowPrivate, timeoutMs, clock: () => new Date() });
   try {
     await webhooks.send(to, message);

@@ -78,7 +78,7 @@ describe('an order whose job is cut off anywhere', () => {
       { numRuns: 150, seed: 20_261_122 },
     );
     await expectSettledOnce(desk.db, desk.sandbox, expected);
-  }, 120_000);
+  }, 600_000);
 
   it('continues from evidence: a partner whose answer was kept is not asked again', async () => {
     const joint = decidable[0];

@@ -39,5 +39,5 @@ describe('workers killed with SIGKILL, one at each named point', () => {
     survivor.kill();
     await survivor.ended;
     await expectSettledOnce(desk.db, desk.sandbox, expected);
-  }, 180_000);
+  }, 600_000);
 });

@@ -12,10 +12,10 @@ import { parseConfig } from '../../src/platform/config.ts';
 import { type LastroProcess, npmStart, processesNaming } from '../services/lastro-process.ts';
 
 // Each test starts the whole product once or twice.
-vi.setConfig({ testTimeout: 180_000 });
+vi.setConfig({ testTimeout: 600_000 });
 
-// What a killed worker had in hand is taken over once its heartbeat is missed: 20 s, and some for a busy machine.
-const takenOverSeconds = 45;
+// Also what a killed worker had in hand is taken over by then (20 s), on a machine that has much else to do.
+const patienceMs = 120_000;
 
 let folder: string;
 let home: string;
@@ -29,14 +29,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  for (const { pid, ended } of started) {
-    try {
-      process.kill(-pid, 'SIGTERM');
-      await ended;
-    } catch {
-      // It has ended already.
-    }
-  }
+  for (const { hasEnded, kill } of started) if (!hasEnded()) await kill('SIGTERM', 'group');
   expect(await processesNaming(folder)).toEqual([]);
   await rm(folder, { recursive: true, force: true });
 });
@@ -75,14 +68,12 @@ const callsTo = async ({ api, issuer }: Addresses) => {
       expect(answer.status).toBe(201);
       return ((await answer.json()) as { orderKey: string }).orderKey;
     },
-    decided: async (orderKey: string, withinSeconds = 10) => {
-      const until = Date.now() + withinSeconds * 1_000;
-      while (Date.now() < until) {
+    decided: async (orderKey: string) => {
+      for (const until = Date.now() + patienceMs; Date.now() < until; await sleep(50)) {
         const order = await read(orderKey);
         if (order.verdict) return order;
-        await sleep(50);
       }
-      throw new Error(`order ${orderKey} was not decided within ${withinSeconds} s`);
+      throw new Error(`order ${orderKey} was not decided within ${patienceMs / 1_000} s`);
     },
   };
 };
@@ -123,15 +114,16 @@ describe('npm start', () => {
     const orderKey = await (await callsTo(first.addresses)).place();
     process.kill(first.addresses.pid, 'SIGKILL');
     await first.ended;
-    for (let tries = 0; tries < 100 && (await processesNaming('sandbox/main.ts')).length > 0; tries++)
+    const sandboxes = async () => (await processesNaming(home)).filter((name) => name.includes('sandbox'));
+    for (const until = Date.now() + patienceMs; (await sandboxes()).length > 0 && Date.now() < until; )
       await sleep(50);
     expect((await processesNaming(home)).join('\n')).toMatch(/postgres/);
-    expect((await processesNaming(home)).join('\n')).not.toMatch(/sandbox/);
+    expect(await sandboxes()).toEqual([]);
 
     const second = await ready();
     expect(second.stderr()).toContain('PostgreSQL joined');
     const calls = await callsTo(second.addresses);
-    expect(await calls.decided(orderKey, takenOverSeconds)).toMatchObject({ verdict: 'quorum' });
+    expect(await calls.decided(orderKey)).toMatchObject({ verdict: 'quorum' });
   });
 
   it('refuses a second run on the same home and leaves the first one alone', async () => {

@@ -84,6 +84,8 @@ export const openDesk = async ({
     LASTRO_HOME: home,
     LASTRO_PORT: '0',
     LASTRO_LOG_LEVEL: 'fatal',
+    // A partner is late only where a test makes it late, however busy the machine is.
+    PARTNERS_TIMEOUT_MS: '30000',
     OIDC_ISSUER: sandbox.issuer,
     PARTNERS_URL: sandbox.url,
     ...env,
@@ -156,13 +158,15 @@ const clientOf = (url: string, token: Desk['token']): Client => {
     return answer.body;
   };
   const until: Desk['until'] = async (orderKey, is, options) => {
-    let found = await order(orderKey, options);
-    for (let tries = 0; tries < 1_000; tries++) {
-      if (is(found)) return found;
-      await sleep(20);
-      found = await order(orderKey, options);
-    }
-    throw new Error(`the order did not become as expected: ${JSON.stringify(found)}`);
+    let found: OrderView | undefined;
+    return eventually(
+      'the order to become as asked',
+      async () => {
+        found = await order(orderKey, options);
+        return is(found) ? found : undefined;
+      },
+      () => JSON.stringify(found),
+    );
   };
   return {
     token,
@@ -194,12 +198,17 @@ export const orderOf = (key: string, change: object = {}) => ({
   ...change,
 });
 
-/** Tries until it answers something. */
-export const eventually = async <T>(what: string, look: () => Promise<T | undefined>): Promise<T> => {
-  for (let tries = 0; tries < 1_000; tries++) {
+const patienceMs = 90_000;
+
+/** Tries until it answers something. The limit is for what never comes, far from what a busy machine needs. */
+export const eventually = async <T>(
+  what: string,
+  look: () => Promise<T | undefined>,
+  seen: () => string = () => 'nothing',
+): Promise<T> => {
+  for (const end = Date.now() + patienceMs; Date.now() < end; await sleep(20)) {
     const found = await look();
     if (found !== undefined) return found;
-    await sleep(20);
   }
-  throw new Error(`expected ${what}, waited for it in vain`);
+  throw new Error(`expected ${what}, waited ${patienceMs / 1_000} s for it in vain; found last: ${seen()}`);
 };

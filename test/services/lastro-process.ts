@@ -15,6 +15,8 @@ export type LastroProcess = {
   readonly stderr: () => string;
   /** The exit code; null where a signal ended it. */
   readonly ended: Promise<number | null>;
+  /** Its process id may be another program's by then. */
+  readonly hasEnded: () => boolean;
   readonly kill: (signal: NodeJS.Signals, whom?: 'npm' | 'group') => Promise<number | null>;
 };
 
@@ -46,6 +48,7 @@ export const npmStart = async (
     addresses: line === undefined ? undefined : (JSON.parse(line) as Addresses),
     stderr: () => errors.join('\n'),
     ended,
+    hasEnded: () => child.exitCode !== null || child.signalCode !== null,
     kill: (signal, whom = 'npm') => {
       process.kill(whom === 'group' ? -pid : pid, signal);
       return ended;
