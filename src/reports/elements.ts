@@ -3,10 +3,10 @@ import type { Each, EachContext } from './kind.ts';
 
 /** The elements of a JSON list as a list of JSON; what is no list is one element, null and absent are none. */
 const listOf = (json: string): string =>
-  `CASE json_type(${json}) WHEN 'ARRAY' THEN json_extract(${json}, '$[*]') WHEN 'NULL' THEN [] ELSE [CAST(${json} AS JSON)] END`;
+  `CASE coalesce(json_type(${json}), 'NULL') WHEN 'ARRAY' THEN json_extract(${json}, '$[*]') WHEN 'NULL' THEN [] ELSE [CAST(${json} AS JSON)] END`;
 
 const countOf = (json: string): string =>
-  `coalesce(CASE json_type(${json}) WHEN 'ARRAY' THEN json_array_length(${json}) WHEN 'NULL' THEN 0 ELSE 1 END, 0)`;
+  `CASE coalesce(json_type(${json}), 'NULL') WHEN 'ARRAY' THEN json_array_length(${json}) WHEN 'NULL' THEN 0 ELSE 1 END`;
 
 /** One row for each element of a JSON column: `e.n` counts from 1, `e.item` is JSON. */
 export const eachElement = (column: string) => (): Each => ({

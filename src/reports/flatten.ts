@@ -19,7 +19,7 @@ export const flatColumns = async (
 ): Promise<FlatColumn[]> => {
   const [row] = await allRows(
     connection,
-    `SELECT json_group_structure(${sql}) AS structure FROM ${relation}`,
+    `SELECT json_group_structure(CAST(${sql} AS JSON)) AS structure FROM ${relation}`,
   );
   const text = row?.structure;
   const structure: unknown = typeof text === 'string' ? JSON.parse(text) : null;

@@ -5,12 +5,22 @@ import { join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { openDuckDb, quoteName } from '../lake/duckdb-session.ts';
 import { confineToFiles } from '../lake/engines/duckdb-confinement.ts';
+import { maskText } from '../shared/mask.ts';
 import { authorize } from './access.ts';
 import { orderConditions } from './conditions.ts';
-import type { ProduceDeps, ProducedReport, ProduceInput, ProduceOptions, ReportFormat } from './contract.ts';
+import type {
+  ParameterName,
+  ProduceDeps,
+  ProducedReport,
+  ProduceInput,
+  ProduceOptions,
+  ReportFormat,
+} from './contract.ts';
 import { ReportDeniedError, ReportIncompleteError } from './errors.ts';
 import { writeCsv, writeJson, writeNdjson, writeParquet } from './formats/copied.ts';
+import { type ReportHead, writePdf } from './formats/pdf/pdf.ts';
 import type { ReportFile } from './formats/report-file.ts';
+import { writeXlsx } from './formats/xlsx.ts';
 import { findKind } from './kinds.ts';
 import { makeRows } from './query.ts';
 import { openOrderSource } from './source.ts';
@@ -73,7 +83,11 @@ export const produceReport = async (
       signal,
       progress: (done) => progress({ rows: Math.min(done, expectedRows), expectedRows }),
     };
-    const written = await write(file, request, { title: kind.title, asOf });
+    const written = await write(file, request, {
+      title: kind.title,
+      asOf,
+      lines: headLines(request, viewer),
+    });
     signal.throwIfAborted();
     if (written !== expectedRows) throw new ReportIncompleteError(expectedRows, written);
     const done = await finish(partial, join(folder, `${kind.name}.${request.format}`));
@@ -94,7 +108,7 @@ export const produceReport = async (
 const write = async (
   file: ReportFile,
   { format, options }: ProduceInput['request'],
-  _head: { title: string; asOf: Date },
+  head: ReportHead,
 ): Promise<number> => {
   const watch = watchProgress(file);
   try {
@@ -107,12 +121,45 @@ const write = async (
         return await writeNdjson(file);
       case 'parquet':
         return await writeParquet(file);
-      default:
-        throw new Error(`the format ${format} is not there yet`);
+      case 'xlsx':
+        return await writeXlsx(file);
+      case 'pdf':
+        return await writePdf(file, head);
     }
   } finally {
     clearInterval(watch);
   }
+};
+
+const dates = new Intl.DateTimeFormat('pt-BR', {
+  timeZone: 'America/Sao_Paulo',
+  dateStyle: 'short',
+  timeStyle: 'short',
+});
+
+/** What was asked for, in words. */
+const headLines = (
+  { parameters, from, to, status }: ProduceInput['request'],
+  { unmasked }: ProduceInput['viewer'],
+): string[] => {
+  const date = (text: string | undefined): string =>
+    text === undefined ? '…' : dates.format(new Date(text));
+  const names: { readonly [Name in ParameterName]: string } = {
+    areaId: 'Área',
+    contractId: 'Contrato',
+    clientId: 'Cliente',
+    requesterId: 'Requisitante',
+    participantId: 'Participante',
+    orderId: 'Ordem',
+  };
+  const given = (Object.entries(parameters) as [ParameterName, string][]).map(
+    ([name, value]) => `${names[name]}: ${unmasked ? value : maskText(value)}`,
+  );
+  return [
+    ...given,
+    ...(from === undefined && to === undefined ? [] : [`Período: ${date(from)} a ${date(to)}`]),
+    ...(status === undefined ? [] : [`Situação: ${status}`]),
+  ];
 };
 
 /** Syncs and hashes the file and gives it its final name. */

@@ -118,8 +118,8 @@ const jsonValue = (value: string, type: OutputColumn['type']): string => {
 const textOptions = ({ head, between, tail }: Frame): string[] => [
   'FORMAT csv',
   'HEADER false',
-  `PREFIX ${quoteText(head)}`,
-  `SUFFIX ${quoteText(tail)}`,
+  // An empty prefix counts as none, and DuckDB takes both or neither: then rows end as it ends them itself.
+  ...(head === '' ? [] : [`PREFIX ${quoteText(head)}`, `SUFFIX ${quoteText(tail)}`]),
   `NEW_LINE ${quoteText(between)}`,
 ];
 
