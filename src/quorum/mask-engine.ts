@@ -4,7 +4,7 @@ import { MOST_WAYS } from './findings.ts';
 import { smallestHittingSet } from './hitting-set.ts';
 import type { MaskAlternative } from './mask-alternative.ts';
 import { fills, maskOf, minimalSets, toMasks } from './mask-alternative.ts';
-import { minimalSetsByTable } from './mask-table.ts';
+import { minimalSetsByTable, smallestHittingSetByTable } from './mask-table.ts';
 import type { Alternative } from './rules.ts';
 
 /**
@@ -18,7 +18,10 @@ export const decideByMasks = (problem: Problem): Findings | undefined => {
   const { alternatives, eligible, within } = listed;
   const { coalitions } = within;
   const none = coalitions.length === 0;
-  const hitting = none ? 0 : smallestHittingSet(coalitions, stepsFor(people));
+  const hitting = none
+    ? 0
+    : (smallestHittingSet(coalitions, HITTING_STEPS) ??
+      (people <= HITTING_PEOPLE ? smallestHittingSetByTable(coalitions, people) : undefined));
   if (hitting === undefined) return undefined;
   const repaired = none ? repair(problem, alternatives, eligible) : { byUncertain: true, nearest: [] };
   if (!repaired) return undefined;
@@ -91,7 +94,15 @@ export const TABLE_PEOPLE = 12;
 /** Ways to fill an alternative, and sets in all, beyond which more people than that go to the bounded search. */
 const MOST_WAYS_TO_FILL = 4000;
 
-const stepsFor = (people: number): number => (people <= TABLE_PEOPLE ? Number.POSITIVE_INFINITY : 2_000_000);
+/** A few people more have a table as well, with so many subsets of all alternatives together, and so many sets. */
+const MOST_SUBSETS = 2 ** 20;
+const MOST_SETS_BY_TABLE = 16_000;
+
+/** Looks at a set that finding the fewest absences may take before that goes by a table too. */
+const HITTING_STEPS = 2_000_000;
+
+/** Most people whose fewest absences have a table. */
+const HITTING_PEOPLE = 16;
 
 type Within = { readonly coalitions: readonly number[]; readonly satisfied: readonly boolean[] };
 
@@ -103,21 +114,23 @@ const coalitionsWithin = (
 ): Within | undefined => {
   const satisfied: boolean[] = [];
   let keys: number[] = [];
+  const hasTable = people <= TABLE_PEOPLE || alternatives.length * 2 ** people <= MOST_SUBSETS;
+  const most = hasTable ? MOST_SETS_BY_TABLE : MOST_WAYS_TO_FILL;
   let enough = MOST_WAYS_TO_FILL;
   for (const alternative of alternatives) {
     const found =
       minimalSets(alternative, pool, MOST_WAYS_TO_FILL) ??
-      (people <= TABLE_PEOPLE ? minimalSetsByTable(alternative, pool, people) : undefined);
+      (hasTable ? minimalSetsByTable(alternative, pool, people) : undefined);
     if (!found) return undefined;
     satisfied.push(found.length > 0);
     if (keys.length === 0) keys = found;
     else for (let i = 0; i < found.length; i++) keys.push(found[i] ?? 0);
     // Repeats are dropped on the way, so that many alternatives over few people stay few sets.
-    if (keys.length > enough) {
+    if (keys.length > Math.min(enough, most)) {
       sortUnique(keys);
       enough = Math.max(MOST_WAYS_TO_FILL, 2 * keys.length);
     }
-    if (people > TABLE_PEOPLE && keys.length > MOST_WAYS_TO_FILL) return undefined;
+    if (people > TABLE_PEOPLE && keys.length > most) return undefined;
   }
   sortUnique(keys);
   return {

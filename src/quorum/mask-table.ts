@@ -4,7 +4,7 @@ import { hasNoSpare, isPairFree } from './mask-alternative.ts';
 
 /**
  * The keys of all minimal sets of an alternative, by one mark for each subset: work that grows with the
- * subsets (2^12 at most), however many requirements overlap and however many ways there are to fill them.
+ * subsets alone, however many requirements overlap and however many ways there are to fill them.
  */
 export const minimalSetsByTable = (alternative: MaskAlternative, pool: number, people: number): number[] => {
   const { mandatory, possible, distinct } = alternative;
@@ -51,4 +51,21 @@ const cumulativeSets = (alternative: MaskAlternative, pool: number, people: numb
     }
   }
   return keys;
+};
+
+/** The size of a smallest set of people that meets each of the given sets, by one mark for each subset. */
+export const smallestHittingSetByTable = (sets: readonly number[], people: number): number => {
+  const all = 2 ** people;
+  const holds = new Uint8Array(all);
+  for (let i = 0; i < sets.length; i++) holds[sets[i] ?? 0] = 1;
+  let most = 0;
+  for (let present = 0; present < all; present++) {
+    // One of the sets is in these people when it is in them less one; smaller numbers have been marked already.
+    for (let rest = present; rest !== 0 && holds[present] === 0; rest &= rest - 1) {
+      holds[present] = holds[present & ~(rest & -rest)] ?? 0;
+    }
+    // Those who are not here meet every set when none is in those who are.
+    if (holds[present] === 0) most = Math.max(most, countBits(present));
+  }
+  return people - most;
 };

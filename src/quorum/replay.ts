@@ -62,7 +62,7 @@ export const parseChange = (text: string): ParsedChange => {
     requiresChannelAccess: false,
     people: namesIn(value, ['person', 'mandatory', 'notTogether']).map((id) => ({ id })),
     groups: record.groups ?? namesIn(record.rules, ['group']).map((id) => ({ id, members: [] })),
-    rules: record.rules,
+    ...(Object.hasOwn(record, 'rules') && { rules: record.rules }),
   });
   if (!parsed.ok) violations.push(...parsed.violations);
   if (!parsed.ok || violations.length > 0) return { ok: false, violations };
