@@ -28,7 +28,7 @@ CREATE INDEX pipeline_sets_waiting ON pipeline_sets (pipeline, state) WHERE stat
 
 -- The index of bronze: one row for every answer, written with the commit that has its body.
 CREATE TABLE pipeline_captures (
-  capture_id   text PRIMARY KEY,
+  capture_id   text NOT NULL,
   pipeline     text NOT NULL,
   set_id       text NOT NULL REFERENCES pipeline_sets (set_id),
   -- Of the set's requests, and the page of it.
@@ -49,10 +49,11 @@ CREATE TABLE pipeline_captures (
   -- The bronze file that has it; NULL where the answer was the same as that of `same_as`, which has the body.
   file         text,
   same_as      text,
+  PRIMARY KEY (set_id, capture_id),
   CHECK ((file IS NULL) = (same_as IS NOT NULL))
 );
 
-CREATE INDEX pipeline_captures_by_set ON pipeline_captures (set_id, request, page);
+CREATE INDEX pipeline_captures_by_id ON pipeline_captures (capture_id) WHERE file IS NOT NULL;
 CREATE INDEX pipeline_captures_by_request ON pipeline_captures (pipeline, request_hash, fetched_at DESC);
 
 -- One row for every attempt to move a pipeline on. `run_id` comes from source, window, code and inputs: an attempt

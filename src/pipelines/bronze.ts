@@ -168,7 +168,7 @@ export const findSame = async (
   const same = new Map<string, string>();
   for (const { captureId, capture } of taken) {
     const bodyOf = last.get(`${capture.requestHash} ${capture.bodyHash}`);
-    if (bodyOf !== undefined && bodyOf !== captureId) same.set(captureId, bodyOf);
+    if (bodyOf !== undefined) same.set(captureId, bodyOf);
   }
   return same;
 };

@@ -18,13 +18,13 @@ import {
 export const holeRetryMs = 6 * hourMs;
 
 /** Why a window is due: it has passed; a gap was left; it failed; its run died; a hole is tried again. */
-export type DueReason = 'due' | 'gap' | 'planned' | 'retry' | 'hole';
+export type DueReason = 'due' | 'gap' | 'planned' | 'retry' | 'hole' | 'again';
 
 export type DueWindow = Window & {
   readonly cadence: CadenceName;
   readonly reason: DueReason;
-  /** The ledger's, where it is there already. */
-  readonly interval: Interval | undefined;
+  /** Asked again beside what is done: the ledger has no part in it. */
+  readonly again?: boolean;
 };
 
 export type DueOptions = {
@@ -48,7 +48,7 @@ export const dueWindows = async (db: Db, pipeline: Pipeline, options: DueOptions
     const known = intervals.flatMap((interval) => {
       const reason = reasonOf(interval, options);
       const { from, to } = interval;
-      return reason === undefined ? [] : [{ cadence: name, from, to, reason, interval }];
+      return reason === undefined ? [] : [{ cadence: name, from, to, reason }];
     });
     due.push(...[...known, ...missingWindows(pipeline, name, intervals, options.now)].sort(byStart));
   }
@@ -78,7 +78,7 @@ const missingWindows = (
   if ('full' in pipeline.windows) {
     const window = snapshotWindow(pipeline.windows.every, now);
     const covered = intervals.some(({ from }) => from.getTime() === window.from.getTime());
-    return covered ? [] : [{ ...window, cadence: name, reason: 'due', interval: undefined }];
+    return covered ? [] : [{ ...window, cadence: name, reason: 'due' }];
   }
   const cadence = cadenceNamed(pipeline, name);
   const range = cadence && dueRange(cadence, now);
@@ -89,7 +89,43 @@ const missingWindows = (
       ...window,
       cadence: name,
       reason: window.from.getTime() < last ? ('gap' as const) : ('due' as const),
-      interval: undefined,
     })),
   );
+};
+
+export type BackfillRange = Window & { readonly cadence: CadenceName };
+
+/**
+ * The windows by which a range is taken (again): what is missing of it in the ledger's own windows, holes included,
+ * and what is done asked once more beside them.
+ */
+export const backfillWindows = async (
+  db: Db,
+  pipeline: Pipeline,
+  { cadence: name, from, to }: BackfillRange,
+): Promise<DueWindow[]> => {
+  const cadence = cadenceNamed(pipeline, name);
+  if (!cadence) throw new Error(`${pipeline.name} has no ${name} windows`);
+  const intervals: Interval[] = [];
+  for await (const interval of allIntervals(db, { pipeline: pipeline.name, source: name, from, to })) {
+    intervals.push(interval);
+  }
+  const span = cadence.catchUpSpan ?? 366;
+  const step = stepOf(cadence);
+  const missing = gapsIn({ from, to }, intervals).flatMap((gap) =>
+    cutRange(gap, step, span).map((window) => ({ ...window, cadence: name, reason: 'gap' as const })),
+  );
+  const open = intervals
+    .filter(({ state }) => state !== 'done')
+    .map((interval) => ({ cadence: name, from: interval.from, to: interval.to, reason: 'hole' as const }));
+  const notDone = [...missing, ...open];
+  const again = gapsIn({ from, to }, notDone).flatMap((part) =>
+    cutRange(part, step, span).map((window) => ({
+      ...window,
+      cadence: name,
+      reason: 'again' as const,
+      again: true,
+    })),
+  );
+  return [...notDone, ...again].sort(byStart);
 };

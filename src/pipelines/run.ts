@@ -24,6 +24,8 @@ export type RunOptions = {
   readonly refill?: boolean | undefined;
   /** Most windows to take; the rest is for the next run. */
   readonly limit?: number | undefined;
+  /** Takes exactly these in place of what is due. */
+  readonly windows?: readonly DueWindow[] | undefined;
   /** Makes silver anew even though nothing changed. */
   readonly rebuild?: boolean | undefined;
   readonly signal: AbortSignal;
@@ -96,7 +98,7 @@ const moveWindows = async (run: HeldRun, options: RunOptions): Promise<WindowOut
   if (options.rebuild || changed || left) {
     outcomes.push(await rebuildSilver(run, options.rebuild === true));
   }
-  const due = await dueWindows(deps.pool, pipeline, { now: deps.clock(), ...options });
+  const due = options.windows ?? (await dueWindows(deps.pool, pipeline, { now: deps.clock(), ...options }));
   for (const window of due.slice(0, options.limit ?? due.length)) {
     signal.throwIfAborted();
     const outcome = await takeWindow(run, window);
@@ -180,7 +182,9 @@ const takeWindow = async (
     // A zombie's report is refused like its commit, and a database that is away takes none.
     await transaction(deps.pool, async (tx) => {
       await failRun(tx, attemptId, message);
-      await ledger.markFailed(tx, { id: interval, fence, runId: attemptId, error: message });
+      if (interval !== undefined) {
+        await ledger.markFailed(tx, { id: interval, fence, runId: attemptId, error: message });
+      }
     }).catch(() => {});
     if (!isKnown(error)) throw error;
     return { ...base, state: 'failed', report: {}, error: message, retryOthers: isOfOneWindow(error) };
@@ -193,7 +197,12 @@ const isKnown = (error: unknown): boolean => error instanceof Error && known.inc
 
 const maxAttempts = 5;
 
-const beginWindow = (run: HeldRun, due: DueWindow, attemptId: string, at: Date): Promise<string> =>
+const beginWindow = (
+  run: HeldRun,
+  due: DueWindow,
+  attemptId: string,
+  at: Date,
+): Promise<string | undefined> =>
   transaction(run.deps.pool, async (tx) => {
     const { pipeline, fence } = run;
     const { from, to, cadence } = due;
@@ -202,6 +211,7 @@ const beginWindow = (run: HeldRun, due: DueWindow, attemptId: string, at: Date):
       ...{ attemptId, pipeline: pipeline.name, kind: 'window', source: cadence, window: { from, to } },
       ...{ fence, codeHash, at },
     });
+    if (due.again) return undefined;
     const { intervals } = await ledger.plan(tx, {
       pipeline: pipeline.name,
       source: cadence,
@@ -211,14 +221,7 @@ const beginWindow = (run: HeldRun, due: DueWindow, attemptId: string, at: Date):
     const [interval] = intervals;
     if (!interval) throw new Error(`the ledger did not plan a window for ${pipeline.name}`);
     if (interval.state === 'hole') await ledger.refill(tx, { id: interval.id, reason: `run ${attemptId}` });
-    if (interval.state === 'done') {
-      await ledger.reopen(tx, {
-        id: interval.id,
-        fence,
-        to: 'planned',
-        reason: `run ${attemptId} asks again`,
-      });
-    }
+    if (interval.state === 'done') return undefined;
     await ledger.start(tx, { id: interval.id, fence, runId: attemptId });
     return interval.id;
   });

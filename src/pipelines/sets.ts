@@ -153,8 +153,9 @@ type CaptureRow = {
 /** The answers of the sets that were taken, in the order in which they were fetched. */
 export const capturesOf = async (db: Db, setIds: readonly string[]): Promise<IndexedCapture[]> => {
   const found = await db.query<CaptureRow>(
-    `SELECT c.*, coalesce(c.same_as, c.capture_id) AS body_of, coalesce(b.file, c.file) AS body_file
-     FROM pipeline_captures c LEFT JOIN pipeline_captures b ON b.capture_id = c.same_as
+    `SELECT c.*, coalesce(c.same_as, c.capture_id) AS body_of, coalesce(c.file, b.file) AS body_file
+     FROM pipeline_captures c LEFT JOIN LATERAL (
+       SELECT file FROM pipeline_captures WHERE capture_id = c.same_as AND file IS NOT NULL LIMIT 1) b ON true
      WHERE c.set_id = ANY ($1) AND c.refused IS NULL
      ORDER BY c.fetched_at, c.capture_id`,
     [setIds],
