@@ -1,0 +1,165 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import type { Pool } from 'pg';
+import { formatTableName } from '../../src/lake/catalog/catalog.ts';
+import { removeOrphans } from '../../src/lake/maintenance.ts';
+import { listTables } from '../../src/lake/tables.ts';
+import type { FaultPoint } from '../../src/pipelines/faults.ts';
+import { listIntervals } from '../../src/platform/ledger-views.ts';
+import { openPool } from '../../src/platform/postgres.ts';
+import { type PipelineRoom, pipelineRoom } from '../services/pipelines.ts';
+import { type TestDatabase, testDatabase } from '../services/postgres.ts';
+import { crashApi, crashPipeline } from './pipeline-crash-inputs.ts';
+
+export const faultPoints: readonly FaultPoint[] = [
+  'after-page',
+  'at-bronze-commit',
+  'after-bronze',
+  'between-layers',
+  'after-typing',
+  'at-silver-commit',
+  'at-gold-commit',
+  'after-gold',
+];
+
+const random = (seed: number): (() => number) => {
+  let state = (seed * 2654435761 + 1) >>> 0;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    state >>>= 0;
+    return state / 2 ** 32;
+  };
+};
+
+/** What must not depend on crashes: everything but ids and the instants of fetching. */
+export type World = Record<string, unknown[]>;
+
+const worldOf = async (room: PipelineRoom, pool: Pool): Promise<World> => {
+  const intervals = await listIntervals(pool, { pipeline: 'crash' });
+  const waiting = await pool.query(`SELECT set_id FROM pipeline_sets WHERE state IN ('open', 'complete')`);
+  const owed = await pool.query('SELECT * FROM pipeline_gold_changes');
+  return {
+    silver: await room.rows('silver.crash', 'id, data, valor, hash_linha'),
+    history: await room.rows('silver.crash_historico', 'id, data, valor, hash_linha, motivo'),
+    quarantine: await room.rows('silver.crash_quarentena', 'id, coluna, motivo, registro'),
+    total: await room.rows('gold.crash_total'),
+    perDay: await room.rows('gold.crash_por_dia'),
+    windows: intervals.map(({ from, to, state, watermark }) => [from, to, state, watermark]),
+    waiting: waiting.rows,
+    owed: owed.rows,
+    orphans: await orphansAfterCleaning(room),
+  };
+};
+
+/** Files in the tables' folders that no table knows, once a cleaning has been. */
+const orphansAfterCleaning = async (room: PipelineRoom): Promise<string[]> => {
+  const later = { ...room.lake, clock: () => new Date(Date.now() + 86_400_000) };
+  const left: string[] = [];
+  for (const name of await listTables(room.lake)) {
+    const table = formatTableName(name);
+    await removeOrphans(later, table, { guardMs: 3_600_000 });
+    const { files } = await removeOrphans(later, table, { guardMs: 3_600_000, dryRun: true });
+    if (files > 0) left.push(`${table}: ${files}`);
+  }
+  return left;
+};
+
+/** Two days, the second with restated values, each run until it ends. */
+const days = ['2024-01-03T02:00:00Z', '2024-01-04T02:00:00Z'];
+
+const inRoom = async <T>(work: (room: PipelineRoom, database: TestDatabase) => Promise<T>): Promise<T> => {
+  const database = await testDatabase();
+  const room: PipelineRoom = await pipelineRoom(database.pool, {
+    api: (request) => crashApi(room.deps.clock)(request),
+    pipelines: [crashPipeline],
+  });
+  try {
+    return await work(room, database);
+  } finally {
+    await room.close();
+    await database.drop();
+  }
+};
+
+/** The world that nobody disturbed: the same for every seed. */
+export const calmWorld = (): Promise<World> =>
+  inRoom(async (room, { pool }) => {
+    for (const day of days) {
+      room.setClock(day);
+      await room.run(crashPipeline);
+    }
+    return worldOf(room, pool);
+  });
+
+/**
+ * One attempt that dies at the `dieAt`-th point it meets: its connections break first, so that it can neither report
+ * nor let go of its lease, as a killed process could not. True: it met fewer points and ended.
+ */
+const attempt = async (
+  room: PipelineRoom,
+  { url, admin, dieAt }: { url: string; admin: Pool; dieAt: number },
+): Promise<boolean> => {
+  const name = `attempt-${Math.random().toString(36).slice(2)}`;
+  const pool = openPool({ url, max: 4, name });
+  let met = 0;
+  let dead = false;
+  try {
+    await room.run(
+      crashPipeline,
+      {},
+      {
+        pool,
+        fault: async () => {
+          if (dead || ++met !== dieAt) return;
+          dead = true;
+          await admin.query(
+            'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1',
+            [name],
+          );
+          void pool.end();
+          throw new Error('killed');
+        },
+      },
+    );
+    return true;
+  } catch (error) {
+    if (!dead) throw error;
+    await admin.query('UPDATE leases SET expires_at = clock_timestamp()');
+    return false;
+  } finally {
+    if (!pool.ending) await pool.end();
+  }
+};
+
+/** Up to five crashes at points chosen by the seed, over both days, then runs that end. */
+export const stormyWorld = (seed: number): Promise<World> =>
+  inRoom(async (room, { url, pool: admin }) => {
+    const next = random(seed + 1_000);
+    for (const day of days) {
+      room.setClock(day);
+      for (let kill = 0; kill < 3; kill++) {
+        if (await attempt(room, { url, admin, dieAt: 1 + Math.floor(next() * 14) })) break;
+      }
+      await room.run(crashPipeline);
+    }
+    return worldOf(room, admin);
+  });
+
+/** A process that kills itself with SIGKILL when it meets a point for the nth time; then runs that end. */
+export const killedWorld = (point: FaultPoint, nth: number): Promise<{ world: World; killed: boolean }> =>
+  inRoom(async (room, { url, pool }) => {
+    const script = join(import.meta.dirname, 'pipeline-process.ts');
+    const child = spawn(process.execPath, [script, url, room.folder, point, String(nth), days[0] ?? ''], {
+      stdio: 'inherit',
+    });
+    const [, signal] = (await once(child, 'exit')) as [number | null, string | null];
+    await pool.query('UPDATE leases SET expires_at = clock_timestamp()');
+    for (const day of days) {
+      room.setClock(day);
+      await room.run(crashPipeline);
+    }
+    return { world: await worldOf(room, pool), killed: signal === 'SIGKILL' };
+  });
