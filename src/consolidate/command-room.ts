@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { openFileCache } from '../lake/file-cache.ts';
-import { openConfiguredLake } from '../lake/open-lake.ts';
+import { type ConfiguredLake, openConfiguredLake } from '../lake/open-lake.ts';
 import { type CliContext, UserError } from '../platform/cli.ts';
 import type { Config } from '../platform/config.ts';
 import type { ServiceNow } from '../platform/incidents.ts';
@@ -15,6 +15,7 @@ export type CommandRoom = Omit<ConsolidateDeps, 'report' | 'fault'> & {
   readonly s3: Omit<S3Options, 'clock'>;
   readonly serviceNow?: ServiceNow;
   readonly deliver?: (signal?: AbortSignal) => Promise<Delivered>;
+  readonly publish?: ConfiguredLake['publish'];
   readonly close: () => Promise<void>;
 };
 
@@ -56,7 +57,7 @@ export const openCommandRoom = async (
   const config = context.config();
   const domains = folder === undefined ? [] : await loadDomains(folder);
   const pool = await context.postgres();
-  const { lake, close } = await openConfiguredLake({ config, pool });
+  const { lake, publish, close } = await openConfiguredLake({ config, pool });
   const deliver = delivery({ config, pool, domains });
   const { SERVICENOW_URL: url, SERVICENOW_TOKEN: token } = config;
   if (url !== undefined && token === undefined)
@@ -64,6 +65,7 @@ export const openCommandRoom = async (
   return {
     pool,
     lake,
+    ...(publish ? { publish } : {}),
     files: await openFileCache({
       store: lake.store,
       folder: join(await workFolder(config.LASTRO_HOME), 'consolidate-cache'),

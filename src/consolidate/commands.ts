@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { AloneCatalogError } from '../lake/tables.ts';
 import { type CliContext, UserError, write } from '../platform/cli.ts';
 import { LeaseHeldError } from '../platform/leases.ts';
 import { type CommandRoom, checkTable, openCommandRoom, type RunOptions } from './command-room.ts';
@@ -32,7 +33,9 @@ const inRoom = async (
   try {
     await work(room);
   } catch (error) {
-    if (error instanceof LeaseHeldError) throw new UserError(error.message, 1);
+    if (error instanceof LeaseHeldError || error instanceof AloneCatalogError) {
+      throw new UserError(error.message, 1);
+    }
     throw error;
   } finally {
     await room.close();
@@ -77,6 +80,8 @@ export const consolidateCommand = async (
         progress.notice(`the run failed: ${error instanceof Error ? error.message : String(error)}`);
       }
       if (options.every === undefined) return;
+      // Otherwise done where the room is closed. The next round, or a worker, makes up for what fails.
+      await room.publish?.().catch(() => {});
       await sleep(options.every * 60_000, undefined, { signal }).catch(() => {});
       if (signal.aborted) return;
     }

@@ -1,6 +1,13 @@
 import type { Pool } from 'pg';
 import type { FileCache } from '../lake/file-cache.ts';
-import { createTable, findTable, type Lake, type PartitionBy, type Table } from '../lake/tables.ts';
+import {
+  createTable,
+  findTable,
+  type Lake,
+  type PartitionBy,
+  requireTransactions,
+  type Table,
+} from '../lake/tables.ts';
 import { type Fence, holderName, withLease } from '../platform/leases.ts';
 import { type Tx, transaction } from '../platform/postgres.ts';
 import { newId } from '../shared/ids.ts';
@@ -89,14 +96,19 @@ export const planOnly = async (
  * offsets, the ledger, the feedback owed): killed anywhere and run again, the table is the same.
  *
  * One run a table at a time. The domains are refreshed after the events, in commits of their own.
+ * @throws AloneCatalogError the lake's catalog cannot commit together with the database; nothing was done
  * @throws LeaseHeldError another run holds the table; its message says who
  * @throws FenceLostError the run was replaced; nothing of the refused batch was committed
  * @throws BatchLimitError a batch needed more memory or time than its share
  * @throws DomainError a domain's model failed or broke its key or a test; the events are committed
  */
-export const consolidate = (deps: ConsolidateDeps, request: ConsolidateRequest): Promise<Consolidated> => {
-  const { pool } = deps;
+export const consolidate = async (
+  deps: ConsolidateDeps,
+  request: ConsolidateRequest,
+): Promise<Consolidated> => {
+  const { pool, lake } = deps;
   const { table, signal } = request;
+  requireTransactions(lake, 'consolidation');
   const lease = { pool, name: leaseName(table), holder: holderName('consolidate'), ttlMs: leaseTtlMs };
   return withLease({ ...lease, ...(signal ? { signal } : {}) }, (held) =>
     runUnderLease(deps, { ...request, signal: held.signal }, held.fence),

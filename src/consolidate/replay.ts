@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import type { DataFile } from '../lake/data-file.ts';
 import type { DuckSession } from '../lake/duckdb-session.ts';
-import { append, loadTable } from '../lake/tables.ts';
+import { append, loadTable, requireTransactions } from '../lake/tables.ts';
 import { UserError } from '../platform/cli.ts';
 import { assertFence, type Fence, holderName, withLease } from '../platform/leases.ts';
 import { transaction } from '../platform/postgres.ts';
@@ -73,7 +73,8 @@ type Piece = {
  * once: replayed twice, or by two people at a time, it is one row.
  * @throws LeaseHeldError a run holds the table
  */
-export const replayQuarantine = (deps: ReplayDeps, request: ReplayRequest): Promise<Replayed> => {
+export const replayQuarantine = async (deps: ReplayDeps, request: ReplayRequest): Promise<Replayed> => {
+  requireTransactions(deps.lake, 'a replay');
   const { pool } = deps;
   const lease = { pool, name: leaseName(request.table), holder: holderName('replay'), ttlMs: leaseTtlMs };
   return withLease({ ...lease, ...(request.signal ? { signal: request.signal } : {}) }, ({ fence }) =>

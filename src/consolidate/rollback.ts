@@ -3,7 +3,7 @@ import type { DuckSession } from '../lake/duckdb-session.ts';
 import type { FileCache } from '../lake/file-cache.ts';
 import type { Predicate } from '../lake/predicate.ts';
 import { deleteRows } from '../lake/rewrite.ts';
-import type { Lake } from '../lake/tables.ts';
+import { type Lake, requireTransactions } from '../lake/tables.ts';
 import { UserError } from '../platform/cli.ts';
 import { assertFence, type Fence, holderName, withLease } from '../platform/leases.ts';
 import * as ledger from '../platform/ledger.ts';
@@ -45,6 +45,7 @@ export const rollbackRun = async (
   deps: RollbackDeps,
   { runId, signal }: { runId: string; signal?: AbortSignal },
 ): Promise<RolledBack> => {
+  requireTransactions(deps.lake, 'a rollback');
   const run = await findRun(deps.pool, runId);
   if (!run)
     throw new UserError(

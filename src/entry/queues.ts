@@ -1,7 +1,13 @@
 import { consolidateQueues } from '../consolidate/jobs.ts';
+import { lakeQueues } from '../lake/jobs.ts';
 import { orderQueues } from '../orders/jobs.ts';
 import type { Queue } from '../platform/jobs.ts';
 import { reportQueues } from '../reports/jobs.ts';
 
 /** Every queue there is, of all capabilities. */
-export const allQueues: readonly Queue<object>[] = [...orderQueues, ...reportQueues, ...consolidateQueues];
+export const allQueues: readonly Queue<object>[] = [
+  ...orderQueues,
+  ...reportQueues,
+  ...consolidateQueues,
+  ...lakeQueues,
+];

@@ -1,4 +1,6 @@
 import { workOnConsolidation } from '../consolidate/jobs.ts';
+import { workOnLake } from '../lake/jobs.ts';
+import { openConfiguredLake } from '../lake/open-lake.ts';
 import { workOnOrders } from '../orders/jobs.ts';
 import { resumeWaiting } from '../orders/orders.ts';
 import { holderName } from '../platform/leases.ts';
@@ -61,6 +63,9 @@ export const startWorker = async (
   const stopping = new AbortController();
   const runLastro = openRunLastro({ home: config.LASTRO_HOME, stopping: stopping.signal });
   await workOnConsolidation({ jobs, db, log, runLastro });
+  const mirrored =
+    config.LAKE_CATALOG === 'jdbc+glue' ? await openConfiguredLake({ config, pool: db }) : undefined;
+  if (mirrored?.publish) await workOnLake({ jobs, log, publish: mirrored.publish });
   log.info('worker takes jobs');
   return {
     close: async () => {
@@ -68,6 +73,7 @@ export const startWorker = async (
       // What takes minutes is stopped between two commits, and goes on at the next start.
       stopping.abort();
       await jobs.close();
+      await mirrored?.close();
       mailer?.close();
       await webhooks.close();
       sqs.close();

@@ -84,6 +84,22 @@ export const openLake = (deps: {
   clock: deps.clock ?? (() => new Date()),
 });
 
+/** A catalog outside PostgreSQL is named where work needs commits that join a transaction. */
+export class AloneCatalogError extends Error {
+  constructor(work: string) {
+    super(
+      `${work} commits a table together with its books in one transaction of PostgreSQL, which a catalog in Glue ` +
+        'alone cannot join: expected LAKE_CATALOG=jdbc or jdbc+glue, found glue; nothing was done',
+    );
+    this.name = 'AloneCatalogError';
+  }
+}
+
+/** To be asked before work that commits with `tx`, so that it is refused before it begins. @throws AloneCatalogError */
+export const requireTransactions = ({ catalog }: Lake, work: string): void => {
+  if (catalog.alone) throw new AloneCatalogError(work);
+};
+
 export const listTables = (lake: Lake, namespace?: string): Promise<TableName[]> =>
   lake.catalog.list(namespace);
 

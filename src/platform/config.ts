@@ -164,6 +164,11 @@ export const settings = {
     about: 'Longest time that a report may take.',
     schema: count(1, 18_000).default(3_600),
   },
+  LAKE_CATALOG: {
+    about:
+      "Catalog of the lake's tables: `jdbc` (PostgreSQL), `jdbc+glue` (the same, and each commit is published in AWS Glue), `glue` (Glue alone: for reading and maintenance; what commits with PostgreSQL refuses).",
+    schema: z.enum(['jdbc', 'jdbc+glue', 'glue']).default('jdbc'),
+  },
   SQL_ENGINE: {
     about: 'Engine that answers SQL over the lake.',
     schema: z.enum(['duckdb', 'trino', 'athena']).default('duckdb'),

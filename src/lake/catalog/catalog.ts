@@ -8,6 +8,8 @@ export type CatalogEntry = {
   readonly metadataLocation: string;
   /** The catalog's own version of the entry (Glue: VersionId). Absent where the location itself is compared. */
   readonly version?: string;
+  /** The location that a mirror published last (`mirror.ts`). Another one stands here: others committed since. */
+  readonly published?: string;
 };
 
 export type Swap = {
@@ -25,6 +27,8 @@ export type Swap = {
  * `tx` makes `load` and `swap` part of the caller's Postgres transaction; a catalog that is not in Postgres refuses it.
  */
 export type Catalog = {
+  /** True: `tx` is refused, so that nothing else can be committed together with a table. */
+  readonly alone?: true;
   readonly list: (namespace?: string) => Promise<TableName[]>;
   readonly load: (table: TableName, tx?: Tx) => Promise<CatalogEntry | null>;
   readonly swap: (table: TableName, swap: Swap, tx?: Tx) => Promise<'done' | 'conflict'>;

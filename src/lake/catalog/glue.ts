@@ -24,6 +24,8 @@ export type GlueCatalogOptions = {
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
   /** The AWS account of the catalog, where it is not the caller's. */
   readonly catalogId?: string;
+  /** The entries follow another catalog (`mirror.ts`): each says which location was published. */
+  readonly mirror?: boolean;
   /**
    * Columns and location for the entry, so that Athena's console and Lake Formation show them; Iceberg readers
    * take both from the metadata file.
@@ -44,8 +46,9 @@ export const glueCatalog = (options: GlueCatalogOptions): Catalog & { close: () 
     ...(options.credentials ? { credentials: options.credentials } : {}),
   });
   const account = options.catalogId === undefined ? {} : { CatalogId: options.catalogId };
-  const place: Place = { client, account, describe: options.describe };
+  const place: Place = { client, account, mirror: options.mirror ?? false, describe: options.describe };
   return {
+    alone: true,
     list: (namespace) => listTables(place, namespace),
     load: async (table, tx) => {
       refuseTransaction(tx);
@@ -63,6 +66,7 @@ export const glueCatalog = (options: GlueCatalogOptions): Catalog & { close: () 
 type Place = {
   readonly client: GlueClient;
   readonly account: { CatalogId?: string };
+  readonly mirror: boolean;
   readonly describe: GlueCatalogOptions['describe'];
 };
 
@@ -72,6 +76,8 @@ const refuseTransaction = (tx: Tx | undefined): void => {
       'a Glue catalog cannot join a Postgres transaction; commit without `tx`, under a commit id',
     );
 };
+
+const publishedParameter = 'lastro.published';
 
 const isIceberg = (table: GlueTable): boolean => table.Parameters?.table_type?.toUpperCase() === 'ICEBERG';
 
@@ -136,7 +142,12 @@ const entryOf = (table: TableName, found: GlueTable): CatalogEntry => {
       `${table.namespace}.${table.name} in Glue is not an Iceberg table (table_type is ${found.Parameters?.table_type ?? 'absent'})`,
     );
   }
-  return { metadataLocation, ...(found.VersionId === undefined ? {} : { version: found.VersionId }) };
+  const published = found.Parameters?.[publishedParameter];
+  return {
+    metadataLocation,
+    ...(found.VersionId === undefined ? {} : { version: found.VersionId }),
+    ...(published === undefined ? {} : { published }),
+  };
 };
 
 const swapTable = async (
@@ -196,7 +207,7 @@ const create = async (place: Place, table: TableName, to: string): Promise<'done
 
 /** What others put on the entry (owner, description, Lake Formation's parameters) is kept. */
 const tableInput = async (
-  { describe }: Place,
+  { describe, mirror }: Place,
   table: TableName,
   found: GlueTable | undefined,
   to: string,
@@ -210,6 +221,7 @@ const tableInput = async (
       ...found?.Parameters,
       table_type: 'ICEBERG',
       metadata_location: to,
+      ...(mirror ? { [publishedParameter]: to } : {}),
       ...(previous === undefined ? {} : { previous_metadata_location: previous }),
     },
     ...(found?.Owner === undefined ? {} : { Owner: found.Owner }),
