@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AloneCatalogError } from '../lake/tables.ts';
+import { AloneCatalogError, findTable } from '../lake/tables.ts';
 import { type CliContext, UserError, write } from '../platform/cli.ts';
 import { LeaseHeldError } from '../platform/leases.ts';
 import { type CommandRoom, checkTable, openCommandRoom, type RunOptions } from './command-room.ts';
@@ -96,6 +96,7 @@ const toUserError = (error: unknown): unknown => {
     'BatchLimitError',
     'DomainError',
     'StoreFullError',
+    'SourceError',
     'AbortError',
   ];
   return error instanceof Error && known.includes(error.name) ? new UserError(error.message, 1) : error;
@@ -202,9 +203,17 @@ const toFilter = ({ id, reason, key, run }: QuarantineOptions): QuarantineFilter
   ...(run === undefined ? {} : { run }),
 });
 
+/** An empty quarantine and a table that is not there are two answers. */
+const checkEvents = async ({ lake }: CommandRoom, table: string): Promise<void> => {
+  checkTable(table);
+  if (await findTable(lake, table)) return;
+  throw new UserError(`expected a table of events, found none named ${table}; see lastro tables`, 1);
+};
+
 /** `lastro quarantine list` */
 export const listCommand = (context: CliContext, options: QuarantineOptions): Promise<void> =>
   inRoom(context, {}, async (room) => {
+    await checkEvents(room, options.table);
     const found = await listQuarantine(room, options.table, toFilter(options), options.limit);
     const line = ({ id, reason, faultAt, rawBytes, objectKey, position }: Quarantined): string =>
       `${id}  ${reason.padEnd(13)}  ${rawBytes} bytes  ${objectKey}#${position} at byte ${faultAt}`;
@@ -217,6 +226,7 @@ export const listCommand = (context: CliContext, options: QuarantineOptions): Pr
 /** `lastro quarantine show` */
 export const showCommand = (context: CliContext, id: string, { table }: QuarantineOptions): Promise<void> =>
   inRoom(context, {}, async (room) => {
+    await checkEvents(room, table);
     const found = await showQuarantined(room, table, id);
     if (!found)
       throw new UserError(`expected a quarantined piece, found none with the id ${JSON.stringify(id)}`, 1);
@@ -231,6 +241,7 @@ export const replayCommand = (context: CliContext, options: QuarantineOptions): 
     if (options.file !== undefined && options.id === undefined) {
       throw new UserError('--file mends one piece: name it with --id');
     }
+    await checkEvents(room, options.table);
     const mended = options.file === undefined ? undefined : await readFile(options.file);
     const request = { table: options.table, filter: toFilter(options), signal: context.signal };
     const replayed = await replayQuarantine(room, { ...request, ...(mended ? { mended } : {}) });

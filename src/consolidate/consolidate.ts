@@ -75,7 +75,7 @@ export type Consolidated = { readonly runId: string; readonly summary: Summary }
 
 /** What a run would do now. Changes nothing and holds no lease. */
 export const planOnly = async (
-  deps: Pick<ConsolidateDeps, 'pool' | 'lake' | 'limits' | 'clock'>,
+  deps: Pick<ConsolidateDeps, 'pool' | 'lake' | 'limits' | 'clock' | 'report'>,
   request: ConsolidateRequest,
 ): Promise<Plan> => {
   const readers = openReaders({
@@ -97,6 +97,7 @@ export const planOnly = async (
  *
  * One run a table at a time. The domains are refreshed after the events, in commits of their own.
  * @throws AloneCatalogError the lake's catalog cannot commit together with the database; nothing was done
+ * @throws SourceError the source cannot be listed
  * @throws LeaseHeldError another run holds the table; its message says who
  * @throws FenceLostError the run was replaced; nothing of the refused batch was committed
  * @throws BatchLimitError a batch needed more memory or time than its share
@@ -162,7 +163,7 @@ const ensureTable = async (
 ): Promise<Table> => (await findTable(lake, name)) ?? (await createTable(lake, name, definition));
 
 const makePlan = async (
-  { pool, limits, clock }: Pick<ConsolidateDeps, 'pool' | 'limits' | 'clock'>,
+  { pool, limits, clock, report }: Pick<ConsolidateDeps, 'pool' | 'limits' | 'clock' | 'report'>,
   { source, table: name, partitionBy = defaultPartitionBy, wait, signal }: ConsolidateRequest,
   readers: Readers,
   table: Table | null,
@@ -174,7 +175,7 @@ const makePlan = async (
     batchFiles: limits.batchFiles,
     ...(wait ? { wait: { ...wait, now: clock() } } : {}),
   });
-  const listing = await readers.list(signal);
+  const listing = await readers.list((message) => report?.notice?.(message), signal);
   // What was taken of a few folders at a time: a source that keeps its old files costs time, not memory.
   for (const folders of portions(listing, ({ sizes }) => sizes.length, lookedUpAtOnce)) {
     const paths = folders.map(({ path }) => path);

@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync } from 'node:fs';
+import { type Dirent, lstatSync, readdirSync } from 'node:fs';
 import { type ListedFolder, openListedFolder } from './listed-folder.ts';
 import type { Source } from './source.ts';
 
@@ -6,6 +6,8 @@ export type FolderListing = {
   readonly folder: ListedFolder;
   /** Paths of the folders in it. */
   readonly below: readonly string[];
+  /** Why it could not be looked into: it is left for a later run. */
+  readonly problem?: string;
 };
 
 /**
@@ -17,7 +19,14 @@ export const listFolder = (source: Source, path: string): FolderListing => {
   const absolute = `${source.root}/${path}`;
   const folder = openListedFolder(path);
   const below: string[] = [];
-  for (const entry of readdirSync(absolute, { withFileTypes: true })) {
+  let entries: Dirent[];
+  try {
+    entries = readdirSync(absolute, { withFileTypes: true });
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    return { folder: folder.folder(), below, problem };
+  }
+  for (const entry of entries) {
     // `_temporary`, `.lastro-writes`: what Hive's convention and half-written files hide.
     if (entry.isDirectory() && !/^[._]/.test(entry.name)) below.push(`${path}${entry.name}/`);
     if (!entry.isFile()) continue;

@@ -14,7 +14,7 @@ import {
   type ToWorker,
   type WorkerSetup,
 } from './read-worker.ts';
-import { listS3, type Source } from './source.ts';
+import { listS3, type Source, SourceError } from './source.ts';
 
 /** What the readers made of a batch. The lists are by index of the batch's files. */
 export type BatchReading = {
@@ -34,8 +34,11 @@ export type BatchReading = {
 };
 
 export type Readers = {
-  /** Every object of the source, by folder. */
-  readonly list: (signal?: AbortSignal) => Promise<ListedFolder[]>;
+  /**
+   * Every object of the source, by folder. `notice` is told of folders that cannot be looked into.
+   * @throws SourceError where that is the whole source
+   */
+  readonly list: (notice: (message: string) => void, signal?: AbortSignal) => Promise<ListedFolder[]>;
   readonly read: (
     batch: Batch,
     options: {
@@ -79,7 +82,10 @@ export const openReaders = ({
       }),
   );
   return {
-    list: (signal) => (source.kind === 's3' ? listS3(source, signal) : listDirectory(workers, signal)),
+    list: (notice, signal) =>
+      source.kind === 's3'
+        ? listS3(source, signal)
+        : listDirectory({ workers, url: source.url, notice }, signal),
     read: (batch, options) => readBatch(workers, batch, options),
     close: async () => {
       await Promise.all(workers.map((worker) => worker.terminate()));
@@ -157,7 +163,10 @@ const serve = ({
 };
 
 /** Folders go to whichever worker is free; each may bring more of them. */
-const listDirectory = async (workers: readonly Worker[], signal?: AbortSignal): Promise<ListedFolder[]> => {
+const listDirectory = async (
+  { workers, url, notice }: { workers: readonly Worker[]; url: string; notice: (message: string) => void },
+  signal?: AbortSignal,
+): Promise<ListedFolder[]> => {
   const listing: ListedFolder[] = [];
   const waiting = [''];
   const idle = new Set<() => void>();
@@ -180,6 +189,10 @@ const listDirectory = async (workers: readonly Worker[], signal?: AbortSignal): 
           return;
         }
         underWay--;
+        if (message.problem !== undefined) {
+          if (message.folder.path === '') fail(new SourceError(url, message.problem));
+          notice(`${message.folder.path} was left for the next run: ${message.problem}`);
+        }
         if (message.folder.sizes.length > 0) listing.push(receivedFolder(message.folder));
         waiting.push(...message.below);
         next();

@@ -90,7 +90,9 @@ const replayUnderLease = async (
 ): Promise<Replayed> => {
   const rows = await readQuarantine(deps, session, table, filter, { raw: true });
   if (mended && rows.length !== 1) {
-    throw new UserError(`expected one quarantined piece to mend, found ${rows.length}: name it by its id`);
+    throw new UserError(
+      `expected one quarantined piece to mend, found ${rows.length}: name one by its id that was not replayed yet`,
+    );
   }
   const read = rows.map((row) => readPiece(deps.limits, row, mended));
   const stillBad = read.filter((each) => 'reason' in each);

@@ -16,18 +16,26 @@ export type Source =
  * @throws UserError where there is no such directory
  */
 export const openSource = async (place: string, s3: Omit<S3Options, 'clock'>): Promise<Source> => {
-  if (place.startsWith('s3://')) return { kind: 's3', url: place.replace(/\/+$/, ''), s3 };
+  if (/^s3:\/\/[^/]+/.test(place)) return { kind: 's3', url: place.replace(/\/+$/, ''), s3 };
   const path = place.startsWith('file://') ? decodeURIComponent(new URL(place).pathname) : resolve(place);
   const root = await realpath(path).catch(() => undefined);
   if (root === undefined || !(await stat(root)).isDirectory()) {
-    throw new UserError(
-      `expected a directory or s3://bucket/prefix to consolidate, found no directory ${path}`,
-    );
+    const found = /^[\w+.-]+:\/\//.test(place) ? place : `no directory ${path}`;
+    throw new UserError(`expected a directory or s3://bucket/prefix to consolidate, found ${found}`);
   }
   return { kind: 'directory', url: pathToFileURL(root).href.replace(/\/$/, ''), root };
 };
 
-/** Every object of an S3 source, by folder. */
+/** The source cannot be listed: nothing of it is known, and nothing was taken. */
+export class SourceError extends Error {
+  constructor(url: string, cause: unknown) {
+    const words = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
+    super(`${url} can't be listed: ${words}`, { cause });
+    this.name = 'SourceError';
+  }
+}
+
+/** Every object of an S3 source, by folder. @throws SourceError */
 export const listS3 = async (
   source: Source & { kind: 's3' },
   signal?: AbortSignal,
@@ -46,6 +54,9 @@ export const listS3 = async (
       const modified = lastModified.getTime();
       folder.add({ name: key.slice(slash), size, modified, etag: etag || `${size}-${modified}` });
     }
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw new SourceError(source.url, error);
   } finally {
     await close();
   }

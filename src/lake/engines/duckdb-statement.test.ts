@@ -88,7 +88,11 @@ describe('a statement', () => {
     "SELECT * FROM query_table('n.t')",
     "SELECT * FROM json_execute_serialized_sql('{}')",
     "SELECT * FROM sqlite_scan('x', 'y')",
+    'SELECT * FROM "/etc/passwd" WHERE EXISTS (WITH "/etc/passwd" AS (SELECT 1) SELECT 1)',
+    'SELECT * FROM "x.csv" WHERE EXISTS (WITH "x.csv" AS (SELECT 1) SELECT 1)',
     // the engine itself
+    'SELECT sql FROM duckdb_views WHERE EXISTS (WITH DuckDB_Views AS (SELECT 1) SELECT 1)',
+    'WITH sqlite_master AS (SELECT 1) FROM sqlite_master',
     'SELECT * FROM duckdb_settings()',
     "CALL enable_logging(storage = 'file', storage_path = '/tmp/x')",
     "SELECT * FROM enable_logging(storage = 'file', storage_path = '/tmp/x')",

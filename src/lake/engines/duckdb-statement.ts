@@ -66,6 +66,7 @@ export const parseStatement = async (connection: DuckDBConnection, sql: string):
     }
     if (node.type === 'BASE_TABLE') mentions.push(toMention(node));
   });
+  for (const name of ctes) checkCteName(name);
   // A name alone that is some CTE's is taken for the CTE.
   const tables = mentions.filter(
     ({ namespace, table, at }) => namespace !== '' || at !== undefined || !ctes.has(lower(table)),
@@ -167,6 +168,17 @@ const checkTableFunction = (node: Node): void => {
   throw new QueryError(
     `the table function ${name || '(unnamed)'} is not allowed: queries read the lake's tables only ` +
       `(besides ${[...tableFunctions].join(', ')})`,
+  );
+};
+
+/**
+ * Outside its scope a CTE's name would mean what else DuckDB knows by it: a file, or one of the views that tell about
+ * the engine. So a CTE may not be called like one.
+ */
+const checkCteName = (name: string): void => {
+  if (/^[\p{L}\p{N}_ -]+$/u.test(name) && !/^(duckdb|sqlite|pragma|pg)_/.test(name)) return;
+  throw new QueryError(
+    `a CTE cannot be called ${JSON.stringify(name)}: expected letters, digits, _, - and spaces, and no name of the engine's own (duckdb_…, sqlite_…, pragma_…, pg_…)`,
   );
 };
 

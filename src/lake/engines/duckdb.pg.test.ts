@@ -80,9 +80,6 @@ describe('tables of the lake', () => {
       [500, 499],
     ]);
     await expect(rows("SELECT * FROM '/etc/passwd'")).rejects.toThrow('found none named /etc/passwd');
-    // A CTE of that name elsewhere lets it past the first wall; the second holds.
-    const hidden = `SELECT * FROM "/etc/passwd" WHERE EXISTS (WITH "/etc/passwd" AS (SELECT 1) SELECT 1)`;
-    await expect(rows(hidden)).rejects.toThrow(QueryError);
   });
 
   it('are read by their names, whatever the case', async () => {
