@@ -40,13 +40,13 @@ const changed = <Item>(
   keyOf: (item: Item) => string,
   belongs: (key: string) => boolean,
 ): unknown[] => {
-  const byKey = new Map<string, unknown>(items.map((item) => [keyOf(item), item]));
-  for (const [key, value] of changes.of('brasilapi')) {
-    if (!belongs(key)) continue;
-    if (value === null) byKey.delete(key);
-    else byKey.set(key, value);
-  }
-  return [...byKey].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, item]) => item);
+  const told = changes.of('brasilapi').filter(([key]) => belongs(key));
+  // A day can have two holidays: a change of its key takes the place of both.
+  const kept = items
+    .filter((item) => !told.some(([key]) => key === keyOf(item)))
+    .map((item): [string, unknown] => [keyOf(item), item]);
+  const said = told.filter(([, value]) => value !== null);
+  return [...kept, ...said].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)).map(([, item]) => item);
 };
 
 /** BrasilAPI: `/api/feriados/v1/{year}`, `/api/banks/v1`, `/api/banks/v1/{code}`. */

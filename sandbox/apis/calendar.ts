@@ -50,7 +50,7 @@ export const nationalHolidays = (year: number): Holiday[] => {
   ];
   return days
     .map(([date, name]) => ({ date, name, type: 'national' as const }))
-    .sort((a, b) => (a.date < b.date ? -1 : 1));
+    .sort((a, b) => (a.date < b.date ? -1 : a.date > b.date ? 1 : 0));
 };
 
 const holidays = new Map<number, Set<Day>>();

@@ -74,10 +74,12 @@ export const readLines = async (
 ): Promise<{ typed: Typed; columns: ResultColumn[] }> => {
   const { session } = deps;
   const { connection } = session;
-  const captures = await capturesOf(
+  const all = await capturesOf(
     deps.pool,
     sets.map(({ setId }) => setId),
   );
+  // An answer without records may have a body all the same: the words of a 404 that means "none here".
+  const captures = all.filter(({ records }) => records > 0);
   const typed = await typeRecords(session, pipeline, bodiesOf(deps, pipeline.name, captures));
   const select = pipeline.silver.sql ?? 'SELECT * FROM registros';
   const described = await resultColumns(connection, select, `${pipeline.name}, silver`);
