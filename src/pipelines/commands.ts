@@ -66,7 +66,6 @@ export type RunCommandOptions = {
   rebuild?: boolean;
   limit?: number;
   parallel: number;
-  dryRun?: boolean;
   json?: boolean;
 };
 
@@ -116,7 +115,7 @@ const showWindow = ({ cadence, from, to, state, report, error }: WindowOutcome):
   return `  ${place}: ${asked}${records} records → ${added} new, ${restated} restated, ${removed} removed, ${quarantined} quarantined${notices}`;
 };
 
-const showRun = (run: PipelineRun & { error?: string }): string => {
+export const showRun = (run: PipelineRun & { error?: string }): string => {
   const gold = run.gold
     .filter(({ state }) => state !== 'current')
     .map(

@@ -130,7 +130,15 @@ export type Cadence = {
 };
 
 /** The whole source every time: what is absent from a complete answer has been deleted. */
-export type FullSnapshot = { readonly full: true; readonly every: 'hour' | 'day' };
+export type FullSnapshot = {
+  readonly full: true;
+  readonly every: 'hour' | 'day';
+  /**
+   * A snapshot with fewer rows than this is not believed: an API that says success with half of its list would delete
+   * the other half. Default: half of the rows before, and at least one.
+   */
+  readonly guard?: { readonly minShare?: number; readonly minRows?: number };
+};
 
 /** Where a column's value comes from. A string is a path in the record. */
 export type ColumnOrigin = string | { readonly slice: string } | { readonly request: 'from' | 'to' };

@@ -70,6 +70,12 @@ const faultsOf = (declaration: PipelineDeclaration): string[] => {
       faults.push(...checkTemplate(source.body, slices).map((fault) => `source.body: ${fault}`));
     expect(source.path.startsWith('/'), 'source.path: expected it to begin with /');
   }
+  for (const { kind, onFail } of declaration.checks ?? []) {
+    expect(
+      onFail !== 'quarantine' || ['not_null', 'accepted_values', 'range', 'reference'].includes(kind),
+      `checks: ${kind} looks at more than one row and can't quarantine; expected warn or stop`,
+    );
+  }
   for (const table of gold) {
     expect(nameShape.test(table.name), `gold: expected a name such as selic_acumulada, found ${table.name}`);
     expect(table.key.length > 0, `gold.${table.name}.key: expected at least one column`);

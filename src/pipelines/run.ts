@@ -176,6 +176,7 @@ const takeWindow = async (
       attemptId,
       report: { calls, bytes, ...(resumed ? { resumed } : {}), seconds },
     });
+    await acknowledge(run, cadence);
     return { ...base, state, report, retryOthers: true };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
@@ -191,7 +192,29 @@ const takeWindow = async (
   }
 };
 
-const known = ['PageError', 'ExpectationError', 'ContractError', 'BudgetError', 'CheckError'];
+/** Tells the source how far it is committed. It is told again by the next run where this is lost. */
+const acknowledge = async ({ deps, pipeline }: HeldRun, cadence: CadenceName): Promise<void> => {
+  const { source } = pipeline;
+  if (source.kind !== 'custom' || !source.acknowledge) return;
+  const done = await frontier(deps.pool, { pipeline: pipeline.name, source: cadence });
+  if (done?.watermark == null) return;
+  try {
+    await source.acknowledge(done.watermark, deps.env);
+  } catch (error) {
+    deps.notice?.(
+      `${pipeline.name}: the source was not told that ${done.watermark} is committed: ${String(error)}`,
+    );
+  }
+};
+
+const known = [
+  'PageError',
+  'ExpectationError',
+  'ContractError',
+  'BudgetError',
+  'QualityError',
+  'SuspiciousSnapshotError',
+];
 
 const isKnown = (error: unknown): boolean => error instanceof Error && known.includes(error.name);
 

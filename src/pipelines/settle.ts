@@ -1,35 +1,33 @@
 import { createHash } from 'node:crypto';
-import type { DuckSession } from '../lake/duckdb-session.ts';
-import { allRows } from '../lake/duckdb-session.ts';
-import { append, findTable, overwriteFiles } from '../lake/tables.ts';
+import { allRows, type DuckSession, quoteName } from '../lake/duckdb-session.ts';
 import { assertFence, type Fence } from '../platform/leases.ts';
-import * as ledger from '../platform/ledger.ts';
-import { listIntervals } from '../platform/ledger-views.ts';
 import { type Tx, transaction } from '../platform/postgres.ts';
+import { type StagedChanges, stageChanges } from './cdc/change-table.ts';
+import { diffSnapshots, SuspiciousSnapshotError } from './cdc/snapshot-diff.ts';
+import { checkSilver, QualityError, qualityNotices, quarantineByChecks, requireQuality } from './checks.ts';
 import type { Pipeline } from './declaration.ts';
-import { mostGroups, noteGold } from './gold.ts';
+import { mostGroups } from './gold.ts';
 import { followersOf, type GoldNode } from './gold-graph.ts';
-import { runIdOf, silverHash } from './model-hash.ts';
+import { silverHash } from './model-hash.ts';
 import type { PipelineDeps } from './pipeline-deps.ts';
-import { noteReplays, type WrittenQuarantine, writeQuarantine } from './quarantine.ts';
-import {
-  finishRun,
-  type RunReport,
-  readSilverState,
-  type SilverState,
-  toLedgerOutput,
-  writeSilverState,
-} from './runs.ts';
-import { allSets, type CaptureSet, capturesOf, leaveSet, mergeSets, waitingSets } from './sets.ts';
+import { recordQuality, type StagedQuality, stageQuality } from './quality/quality-tables.ts';
+import type { QualityReport } from './quality/run-checks.ts';
+import { writeQuarantine } from './quarantine.ts';
+import { type RunReport, readSilverState, type SilverState } from './runs.ts';
+import { allSets, type CaptureSet, capturesOf, leaveSet, waitingSets } from './sets.ts';
 import {
   type MergedSilver,
   mergeLines,
+  type Present,
+  presentRows,
   readLines,
-  type WrittenSilver,
+  type SilverDeps,
   withCurrent,
   writeSilver,
 } from './silver.ts';
-import { historyTable, quarantineTable, silverTable } from './silver-tables.ts';
+import { commitNothingNew, commitSilver } from './silver-commit.ts';
+import { sameKey } from './silver-sql.ts';
+import { silverTable } from './silver-tables.ts';
 import { ContractError } from './typing.ts';
 import { requestsOf } from './windows.ts';
 
@@ -71,7 +69,7 @@ export type Settled = { readonly state: 'done' | 'skipped'; readonly report: Run
  * Where a waiting answer is older than what silver has seen, or the code has changed, silver is made anew from all
  * answers: the result is the same in whatever order they come.
  *
- * @throws ExpectationError @throws ContractError @throws BudgetError the sets are left for a new reading; silver stays
+ * @throws ExpectationError @throws ContractError @throws BudgetError @throws QualityError the sets are left for a new reading; silver stays
  * as it was
  */
 export const settle = async (deps: PipelineDeps, request: SettleRequest): Promise<Settled> => {
@@ -82,7 +80,11 @@ export const settle = async (deps: PipelineDeps, request: SettleRequest): Promis
     return await merge(deps, request, waiting);
   } catch (error) {
     const refused =
-      error instanceof ExpectationError || error instanceof ContractError || error instanceof BudgetError;
+      error instanceof ExpectationError ||
+      error instanceof ContractError ||
+      error instanceof BudgetError ||
+      error instanceof SuspiciousSnapshotError ||
+      error instanceof QualityError;
     if (refused) {
       await transaction(deps.pool, async (tx) => {
         await assertFence(tx, request.fence);
@@ -141,13 +143,21 @@ const merge = async (
     changedTo: state?.changedTo ?? null,
   };
   const facts = { waiting, codeHash, inputHash, next };
-  if (!rebuild && (await saysNothingNew(deps, waiting, state))) return skip(deps, request, facts);
+  if (!rebuild && (await saysNothingNew(deps, waiting, state))) {
+    await commitNothingNew(deps, request, facts);
+    return { state: 'skipped', report: request.report };
+  }
 
   const lines = await readLines(tools, pipeline, sets);
   await deps.fault?.('after-typing');
+  const checking = { ...tools, clock: deps.clock };
+  const rowChecks = await quarantineByChecks(checking, pipeline);
   return withCurrent(tools, pipeline, async (current) => {
     const merged = await mergeLines(tools, pipeline, lines, { sets, rebuild, current });
     const notices = budgetNotices(pipeline, merged);
+    const tableChecks = await checkSilver(checking, pipeline, merged);
+    const quality = await stageReports(deps, request, [rowChecks, tableChecks]);
+    await requireGood(deps, pipeline, [rowChecks, tableChecks], quality);
     const written = await writeSilver(tools, pipeline, merged, current);
     const quarantine = await writeQuarantine(tools, pipeline, written.tables.quarantine, {
       sets,
@@ -160,13 +170,56 @@ const merge = async (
       ...merged.counts,
       notices: [
         ...(isLate ? ['answers older than silver: made anew'] : []),
-        ...lines.typed.notices,
-        ...notices,
+        ...[...lines.typed.notices, ...notices, ...qualityNotices(tableChecks)],
       ],
     };
-    await commit(deps, request, { ...facts, merged, written, quarantine, groups, report });
+    const changes = await stageSnapshotChanges(tools, pipeline, merged, current, attemptAt(request, sets));
+    await commitSilver(deps, request, {
+      ...facts,
+      merged,
+      written,
+      quarantine,
+      quality,
+      changes,
+      groups,
+      report,
+    });
     return { state: 'done', report };
   });
+};
+
+type Report = QualityReport | undefined;
+
+/** The checks' results, as files that no table shows yet. */
+const stageReports = async (
+  { lake }: PipelineDeps,
+  { pipeline, session, attemptId }: SettleRequest,
+  reports: readonly Report[],
+): Promise<StagedQuality[]> => {
+  const staged: StagedQuality[] = [];
+  for (const [index, report] of reports.entries()) {
+    if (!report) continue;
+    const run = { runId: `${attemptId}-${index}`, pipeline: pipeline.name };
+    staged.push(await stageQuality({ lake, session }, run, report));
+  }
+  return staged;
+};
+
+/** A run that a check stops commits nothing but what the checks found: failing rows are kept, all of them. */
+const requireGood = async (
+  { pool, lake }: PipelineDeps,
+  pipeline: Pipeline,
+  reports: readonly Report[],
+  staged: readonly StagedQuality[],
+): Promise<void> => {
+  try {
+    for (const report of reports) if (report) requireQuality(pipeline, report);
+  } catch (error) {
+    await transaction(pool, async (tx) => {
+      for (const each of staged) await recordQuality(lake, each, tx);
+    });
+    throw error;
+  }
 };
 
 const newest = (one: Date | null | undefined, other: Date | undefined): Date | null =>
@@ -197,43 +250,6 @@ const saysNothingNew = async (
   return found.rowCount === 0;
 };
 
-type Facts = {
-  readonly waiting: readonly CaptureSet[];
-  readonly codeHash: string;
-  readonly inputHash: string;
-  readonly next: SilverState;
-};
-
-const skip = async (deps: PipelineDeps, request: SettleRequest, facts: Facts): Promise<Settled> => {
-  const { pipeline, fence, attemptId, report } = request;
-  await transaction(deps.pool, async (tx) => {
-    await assertFence(tx, fence);
-    await closeWindows(tx, request, facts, report);
-    if (facts.waiting.length > 0) await writeSilverState(tx, pipeline.name, facts.next);
-    await finishRun(tx, attemptId, {
-      state: 'skipped',
-      runId: runId(request, facts),
-      inputHash: facts.inputHash,
-      report,
-      snapshots: null,
-    });
-    await request.onCommit?.(tx);
-    await deps.fault?.('at-silver-commit');
-  });
-  return { state: 'skipped', report };
-};
-
-const runId = ({ pipeline }: SettleRequest, { waiting, codeHash, inputHash }: Facts): string => {
-  const [window] = waiting;
-  return runIdOf({
-    pipeline: pipeline.name,
-    source: window?.source ?? 'silver',
-    window: window ? { from: window.from.toISOString(), to: window.to.toISOString() } : null,
-    codeHash,
-    inputHash,
-  });
-};
-
 const budgetNotices = ({ name, silver }: Pipeline, { counts }: MergedSilver): string[] => {
   if (counts.quarantined === 0) return [];
   const budget = silver.budget ?? { share: 0.05 };
@@ -243,6 +259,42 @@ const budgetNotices = ({ name, silver }: Pipeline, { counts }: MergedSilver): st
   throw new BudgetError(
     `${name}: ${shown}, and the budget allows ${most}; nothing was committed to silver. Mend the contract and run again, or allow more`,
   );
+};
+
+const attemptAt = ({ attemptId }: SettleRequest, sets: readonly CaptureSet[]) => ({
+  runId: attemptId,
+  at: sets.at(-1)?.completedAt ?? new Date(0),
+});
+
+/**
+ * What a full snapshot has inserted, updated and deleted, as a table of changes. Made anew, silver tells no changes:
+ * they were told when they were first seen.
+ */
+const stageSnapshotChanges = async (
+  tools: SilverDeps,
+  pipeline: Pipeline,
+  merged: MergedSilver,
+  current: Present,
+  { runId, at }: { runId: string; at: Date },
+): Promise<StagedChanges | undefined> => {
+  if (!('full' in pipeline.windows) || !merged.changed || merged.rebuild) return undefined;
+  const { key } = pipeline.silver;
+  const columns = merged.columns.map(({ name }) => name);
+  const list = columns.map(quoteName).join(', ');
+  const touched = presentRows(merged, current);
+  await diffSnapshots(
+    tools.session.connection,
+    {
+      before:
+        touched &&
+        `(SELECT ${list} FROM ${touched} c SEMI JOIN chaves_tocadas t ON ${sameKey(key, 'c', 't')})`,
+      after: `(SELECT ${list} FROM versoes WHERE NOT apaga AND valido_ate IS NULL)`,
+      key,
+      columns,
+    },
+    { minShare: 0, minRows: 0 },
+  );
+  return stageChanges(tools, { pipeline: pipeline.name, runId, key, at });
 };
 
 /** The groups of each incremental gold table that a merge touches; null: all. */
@@ -270,108 +322,4 @@ const changedGroups = async (
     notes.push({ gold: node.name, groups: all ? null : groups.map(String) });
   }
   return notes;
-};
-
-type Commit = Facts & {
-  readonly merged: MergedSilver;
-  readonly written: WrittenSilver;
-  readonly quarantine: WrittenQuarantine;
-  readonly groups: readonly { gold: string; groups: readonly string[] | null }[];
-  readonly report: RunReport;
-};
-
-/**
- * The commit point of silver: the rows, their history, the quarantine, the sets, the windows with their watermark, the
- * run and the notes for gold become visible together, or none of them does.
- */
-const commit = async (deps: PipelineDeps, request: SettleRequest, facts: Commit): Promise<void> => {
-  const { pool, lake } = deps;
-  const { pipeline, fence, attemptId } = request;
-  const { merged, written, quarantine, report } = facts;
-  const { name } = pipeline;
-  await transaction(pool, async (tx) => {
-    await assertFence(tx, fence);
-    const options = { tx, commitId: attemptId, summary: { 'lastro.run': attemptId } };
-    // In the order of their names, as every transaction over several tables.
-    const { current, history, tables } = written;
-    if (current.add.length > 0 || current.remove.length > 0) {
-      await overwriteFiles(lake, silverTable(name), { basis: tables.current, ...current }, options);
-    }
-    if (history.remove.length > 0) {
-      await overwriteFiles(lake, historyTable(name), { basis: tables.history, ...history }, options);
-    } else if (history.add.length > 0) {
-      await append(lake, historyTable(name), { add: history.add }, options);
-    }
-    if (quarantine.add.length > 0)
-      await append(lake, quarantineTable(name), { add: quarantine.add }, options);
-    await noteReplays(tx, { pipeline: name, attemptId, written: quarantine });
-    const changedTo = merged.changed ? facts.next.seenTo : facts.next.changedTo;
-    const next = { ...facts.next, changedTo };
-    await writeSilverState(tx, name, next);
-    await noteGold(tx, attemptId, facts.groups);
-    await closeWindows(tx, request, facts, report);
-    await finishRun(tx, attemptId, {
-      state: 'done',
-      runId: runId(request, facts),
-      inputHash: facts.inputHash,
-      report,
-      snapshots: {
-        tables: await snapshotsOf(deps, tx, name),
-        seenTo: next.seenTo?.toISOString() ?? null,
-        changedTo: changedTo?.toISOString() ?? null,
-        codeHash: facts.codeHash,
-      },
-    });
-    await request.onCommit?.(tx);
-    await deps.fault?.('at-silver-commit');
-  });
-};
-
-const snapshotsOf = async (
-  { lake }: PipelineDeps,
-  tx: Tx,
-  name: string,
-): Promise<Record<string, string | null>> => {
-  const names = [silverTable(name), historyTable(name), quarantineTable(name)];
-  const snapshots: Record<string, string | null> = {};
-  for (const each of names) {
-    snapshots[each] = (await findTable(lake, each, tx))?.metadata['current-snapshot-id'] ?? null;
-  }
-  return snapshots;
-};
-
-/** The sets are merged and their windows done. A window whose run died before is done by this one. */
-const closeWindows = async (
-  tx: Tx,
-  { pipeline, fence, attemptId }: SettleRequest,
-  { waiting, inputHash }: Facts,
-  report: RunReport,
-): Promise<void> => {
-  await mergeSets(
-    tx,
-    waiting.map(({ setId }) => setId),
-    attemptId,
-  );
-  for (const { source, from, to, watermark } of waiting) {
-    const place = { pipeline: pipeline.name, source, from, to };
-    const interval = (await listIntervals(tx, place)).find(
-      (each) => each.from.getTime() === from.getTime() && each.to.getTime() === to.getTime(),
-    );
-    if (!interval) continue;
-    // Asked again: the ledger is moved only now, so that a failed repetition leaves the window as it was, done.
-    if (interval.state === 'done') {
-      await ledger.reopen(tx, { id: interval.id, fence, to: 'planned', reason: `${attemptId} asked again` });
-    }
-    if (interval.state === 'hole') await ledger.refill(tx, { id: interval.id, reason: attemptId });
-    if (interval.runId !== attemptId || interval.state !== 'running') {
-      await ledger.start(tx, { id: interval.id, fence, runId: attemptId });
-    }
-    await ledger.markDone(tx, {
-      id: interval.id,
-      fence,
-      runId: attemptId,
-      output: toLedgerOutput({ ...report, inputHash }),
-      watermark: watermark ?? to.toISOString(),
-    });
-  }
 };

@@ -10,6 +10,7 @@ import { planFiles, type ScanPlan, scanLocations, scanSql } from '../lake/scan.t
 import type { PrimitiveType } from '../lake/schema.ts';
 import { findTable, type Lake, type Table } from '../lake/tables.ts';
 import { bodiesOf } from './bodies.ts';
+import { guardSnapshot } from './cdc/snapshot-diff.ts';
 import type { Pipeline } from './declaration.ts';
 import { resultColumns } from './result-columns.ts';
 import { type CaptureSet, capturesOf } from './sets.ts';
@@ -122,6 +123,13 @@ const withColumns = (relation: string, plan: ScanPlan, columns: readonly ResultC
   return absent.length === 0 ? relation : `(SELECT *, ${absent.join(', ')} FROM ${relation})`;
 };
 
+/** The relation of silver's present rows that a merge starts from; undefined: it starts from nothing. */
+export const presentRows = (
+  { columns, rebuild }: { columns: readonly ResultColumn[]; rebuild: boolean },
+  { relation, plan }: Present,
+): string | undefined =>
+  rebuild || relation === undefined || plan === undefined ? undefined : withColumns(relation, plan, columns);
+
 /**
  * Makes `versoes` in the session: of all captures (`rebuild`), or of the new ones over what silver has.
  * To be called after `readLines`, and after the checks have taken their rows out of `linhas`.
@@ -136,11 +144,11 @@ export const mergeLines = async (
   const { connection } = session;
   const names = columns.map(({ name }) => name);
   const isFull = 'full' in pipeline.windows;
-  const present =
-    rebuild || current.relation === undefined || current.plan === undefined
-      ? undefined
-      : withColumns(current.relation, current.plan, columns);
-  if (isFull) await findAbsences(session, pipeline, sets, present);
+  const present = presentRows({ columns, rebuild }, current);
+  if (isFull) {
+    await findAbsences(session, pipeline, sets, present);
+    if (!rebuild) await requireWholeSnapshot(session, pipeline, present);
+  }
   const own = key(pipeline).map(quoteName).join(', ');
   await connection.run(
     `CREATE OR REPLACE TABLE chaves_tocadas AS SELECT DISTINCT ${own} FROM linhas ${isFull ? `UNION SELECT ${own} FROM ausencias` : ''}`,
@@ -210,6 +218,17 @@ const findAbsences = async (
       ? `CREATE OR REPLACE TABLE ausencias AS SELECT ${keys}, visto FROM linhas WHERE false`
       : `CREATE OR REPLACE TABLE ausencias AS ${absencesSql(key(pipeline), current, snapshots)}`,
   );
+};
+
+/** A success with half of the list would delete the other half. @throws SuspiciousSnapshotError */
+const requireWholeSnapshot = async (
+  session: DuckSession,
+  { windows }: Pipeline,
+  current: string | undefined,
+): Promise<void> => {
+  const before = current === undefined ? 0 : await count(session, current);
+  const after = await count(session, 'presentes');
+  guardSnapshot({ before, after }, 'full' in windows ? windows.guard : undefined);
 };
 
 /** Files that may hold a row with one of the keys: by the range of each column of the key. */

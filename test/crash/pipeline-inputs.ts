@@ -99,7 +99,7 @@ export const recordedPipeline = (name: string, full = false): Pipeline =>
       path: full ? '/all' : '/days?from={from:date}&to={to:date}',
     },
     windows: full
-      ? { full: true, every: 'day' }
+      ? { full: true, every: 'day', guard: { minShare: 0, minRows: 0 } }
       : [
           { every: 'day', from: '2024-01-01', requestSpan: 2 },
           { every: 'hour', from: '2024-01-01', requestSpan: 48 },
