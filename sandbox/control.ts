@@ -5,6 +5,7 @@ import { sandboxCases, undeterminedCases } from './cases.ts';
 import type { Directory } from './directory.ts';
 import { type Faults, faultSchema } from './faults.ts';
 import { type HttpAnswer, json, parseJson } from './http-answer.ts';
+import type { MailSink } from './mail.ts';
 import type { SentNotifications } from './sent-notifications.ts';
 import type { Webhooks } from './webhooks.ts';
 
@@ -15,6 +16,7 @@ export type ControlDeps = {
   calls: Calls;
   sent: SentNotifications;
   webhooks: Webhooks;
+  mail: MailSink;
 };
 
 type Asked = {
@@ -101,6 +103,15 @@ const routes: readonly Route[] = [
     ({ calls, sent }) => {
       calls.reset();
       sent.reset();
+      return done;
+    },
+  ],
+  ['GET', /^\/sandbox\/mail$/, ({ mail }) => json(200, mail.list())],
+  [
+    'DELETE',
+    /^\/sandbox\/mail$/,
+    ({ mail }) => {
+      mail.clear();
       return done;
     },
   ],

@@ -37,6 +37,6 @@ process.once('SIGTERM', stop);
 // A parent killed for good can't send a signal; its end of the channel closes.
 process.once('disconnect', stop);
 
-const addresses = { url: sandbox.url, issuer: sandbox.issuer };
+const addresses = { url: sandbox.url, issuer: sandbox.issuer, smtp: sandbox.smtp };
 process.send?.(addresses);
 process.stdout.write(`${JSON.stringify(addresses)}\n`);

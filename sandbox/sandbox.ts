@@ -8,6 +8,7 @@ import { openDirectory } from './directory.ts';
 import { createFaults, type Faults } from './faults.ts';
 import { json, readBody, sendAnswer } from './http-answer.ts';
 import { type Issuer, openIssuer } from './issuer.ts';
+import { type MailSink, startMailSink } from './mail.ts';
 import { type PartnerServices, partnerServices } from './partner-services.ts';
 import { createSentNotifications, type SentNotification } from './sent-notifications.ts';
 import { createWebhooks } from './webhooks.ts';
@@ -34,11 +35,14 @@ export type Sandbox = {
   readonly url: string;
   /** `OIDC_ISSUER`. */
   readonly issuer: string;
+  /** `SMTP_URL`. */
+  readonly smtp: string;
   /** The same controls as under `/sandbox`, for tests in this process. */
   readonly faults: Faults;
   readonly changes: Changes;
   readonly calls: ControlDeps['calls'];
   readonly notifications: () => SentNotification[];
+  readonly mail: MailSink;
   close(): Promise<void>;
 };
 
@@ -97,6 +101,7 @@ export const startSandbox = async (options: SandboxOptions): Promise<Sandbox> =>
     calls: createCalls(),
     sent: createSentNotifications(),
     webhooks: createWebhooks(),
+    mail: await startMailSink(host === 'localhost' ? '127.0.0.1' : host),
   };
   let issuer: Issuer | undefined;
   const parts: Parts = {
@@ -117,13 +122,18 @@ export const startSandbox = async (options: SandboxOptions): Promise<Sandbox> =>
   });
   // Longer than any client keeps an idle connection, so that the sandbox never closes one that is about to be used.
   server.keepAliveTimeout = 60_000;
-  const port = await listen(server, options.port, host);
+  const port = await listen(server, options.port, host).catch(async (error: unknown) => {
+    await deps.mail.close();
+    throw error;
+  });
   const url = `http://${host === '::1' ? '[::1]' : host}:${port}`;
-  const close = (): Promise<void> =>
-    new Promise((resolve) => {
+  const close = async (): Promise<void> => {
+    await deps.mail.close();
+    await new Promise<void>((resolve) => {
       server.close(() => resolve());
       server.closeAllConnections();
     });
+  };
   try {
     issuer = await openIssuer(url, options.home);
   } catch (error) {
@@ -134,6 +144,8 @@ export const startSandbox = async (options: SandboxOptions): Promise<Sandbox> =>
   return {
     url,
     issuer: issuer.url,
+    smtp: deps.mail.url,
+    mail: deps.mail,
     faults: deps.faults,
     changes: deps.changes,
     calls: deps.calls,

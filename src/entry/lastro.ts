@@ -58,6 +58,10 @@ const groups: Record<string, CommandGroup> = {
     about: 'move old orders from DynamoDB to the lake, provably',
     load: () => import('../archive/cli.ts'),
   },
+  report: {
+    about: 'reports of archived and current orders',
+    load: () => import('../reports/cli.ts'),
+  },
   sandbox: { about: 'stand-ins for the partners: cases, faults', load: () => loadSandboxCommands('cli.ts') },
   token: { about: 'print a token of the sandbox issuer', load: () => loadSandboxCommands('token-cli.ts') },
 };

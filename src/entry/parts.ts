@@ -15,17 +15,19 @@ import { homeSecret } from '../platform/home-secret.ts';
 import { type Jobs, openJobs } from '../platform/jobs.ts';
 import { type Log, openLog } from '../platform/log.ts';
 import { type Metrics, openMetrics } from '../platform/metrics.ts';
+import { loadPersonIdKey } from '../platform/person-id-key.ts';
 import { openPool } from '../platform/postgres.ts';
 import { loadSigningKeys, type SigningKeys, signingKeysFile } from '../platform/signing-keys.ts';
+import { openConfiguredLinks } from '../platform/store/configured-links.ts';
 import { openConfiguredStore } from '../platform/store/configured-store.ts';
 import type { LinkKeys } from '../platform/store/links.ts';
 import type { OpenedStore } from '../platform/store/store.ts';
 import { startTelemetry } from '../platform/telemetry.ts';
 import { callbackProblem } from '../platform/webhooks.ts';
+import { workFolder } from '../platform/work-folder.ts';
 import type { ReportRoutesDeps } from '../reports/http.ts';
-import type { ReportMaker } from '../reports/reports.ts';
+import { openReportMaker, publicUrl, type ReportMaker, reportLimits } from '../reports/reports.ts';
 import { allQueues } from './queues.ts';
-import { openLinks, openReportMaker, publicUrl, reportLimits } from './report-parts.ts';
 
 /** What a process starts with: the settings, and the database that they name or that was started for it. */
 export type ProcessDeps = { config: Config; databaseUrl: string };
@@ -92,10 +94,11 @@ export const openParts = async (
       },
     });
     closers.push(() => partners.close());
-    const links = await openLinks(config);
+    const links = await openConfiguredLinks(config);
     const store = await openConfiguredStore(config, { links });
     closers.push(() => store.close());
     const clock = (): Date => new Date();
+    const idOf = personIds(await loadPersonIdKey(config));
     const webhookProblem = (url: string) => callbackProblem(url, config.WEBHOOK_ALLOW_PRIVATE);
     const maker = openReportMaker({ config, db, store: store.store });
     return {
@@ -117,7 +120,7 @@ export const openParts = async (
         jobs,
         partners,
         clock,
-        idOf: personIds(await personIdKey(config)),
+        idOf,
         sqsUrl: config.MESSAGES_SQS_URL,
         callbackProblem: webhookProblem,
       },
@@ -128,6 +131,8 @@ export const openParts = async (
         publicUrl: publicUrl(config),
         callbackProblem: webhookProblem,
         sendsMail: config.SMTP_URL !== undefined,
+        idOf,
+        workFolder: () => workFolder(config.LASTRO_HOME),
       },
       links,
       clock,
@@ -145,13 +150,6 @@ const needed = (config: Config, name: 'PARTNERS_URL' | 'OIDC_ISSUER', what: stri
   if (value !== undefined) return value;
   throw new UserError(`${name} is not set: expected ${what}. \`lastro up\` starts a sandbox that has both.`);
 };
-
-const personIdKey = async (config: Config): Promise<Buffer> =>
-  Buffer.from(
-    config.PERSON_ID_KEY ??
-      (await homeSecret(join(config.LASTRO_HOME, 'person-id-key'), () => randomBytes(32).toString('hex'))),
-    'hex',
-  );
 
 /** The key that signs webhooks, in the form of Standard Webhooks. */
 export const webhookSecret = async (config: Config): Promise<string> =>

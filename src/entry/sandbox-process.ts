@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../platform/cli.ts';
 
-export type SandboxAddresses = { readonly url: string; readonly issuer: string };
+export type SandboxAddresses = { readonly url: string; readonly issuer: string; readonly smtp: string };
 
 export type SandboxProcess = SandboxAddresses & {
   /** Resolves when the process ends, with what it said last on standard error. */

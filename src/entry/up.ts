@@ -70,6 +70,7 @@ export const up = async ({ config, sandbox, stderr, signal }: UpDeps): Promise<R
       ...config,
       OIDC_ISSUER: config.OIDC_ISSUER ?? addresses?.issuer,
       PARTNERS_URL: config.PARTNERS_URL ?? addresses?.url,
+      SMTP_URL: config.SMTP_URL ?? addresses?.smtp,
     },
     databaseUrl: postgres.url,
   };

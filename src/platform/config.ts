@@ -127,7 +127,7 @@ export const settings = {
   },
   SMTP_URL: {
     about:
-      'Mail server: `smtps://user:password@host`, or `smtp://host:587`, which must offer STARTTLS unless it is on this machine. Absent: no e-mail is sent.',
+      'Mail server: `smtps://user:password@host`, or `smtp://host:587`, which must offer STARTTLS unless it is on this machine. Default: the sandbox, which keeps it; without one no e-mail is sent.',
     schema: url('smtp', 'smtps').optional(),
     secret: true,
   },

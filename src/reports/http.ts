@@ -8,10 +8,13 @@ import { cancelReport, downloadLink, findReport, listReports, markRead, type Own
 import { type Caller, type PlaceDeps, placeReport, waitForReport } from './place.ts';
 import { isEnded, isReportId, reportStatuses } from './report.ts';
 import { reportRequestSchema } from './request.ts';
-import { deliveryFields } from './request-body.ts';
+import { deliveryFields, purposeSchema } from './request-body.ts';
+import { parseSubjectRequest, type SubjectDeps, subjectReport } from './subject.ts';
 import { reportView } from './view.ts';
 
-export type ReportRoutesDeps = PlaceDeps & OwnerDeps & { readonly kinds: readonly ReportKindDescription[] };
+export type ReportRoutesDeps = PlaceDeps &
+  OwnerDeps &
+  SubjectDeps & { readonly kinds: readonly ReportKindDescription[] };
 
 const callerOf = (request: FastifyRequest): Caller => ({
   principal: principalOf(request),
@@ -146,7 +149,36 @@ export const reportRoutes =
       },
     );
     addActions(app, deps);
+    addSubject(app, deps);
   };
+
+const subjectBody = z.strictObject({
+  document: z
+    .string()
+    .describe('The CPF of the person: eleven digits. In the body, because addresses are logged.'),
+  purpose: purposeSchema,
+});
+
+const addSubject = (app: Parameters<Routes>[0], deps: ReportRoutesDeps): void => {
+  app.post(
+    '/v1/reports/subject',
+    {
+      config: { access: 'admin' },
+      // Our own reader: the validator's messages would repeat what was sent.
+      validatorCompiler: () => (value: unknown) => ({ value }),
+      schema: {
+        body: subjectBody,
+        tags: ['reports'],
+        summary: 'Everything that is held on one person (LGPD, art. 18)',
+      },
+    },
+    async (request, reply) => {
+      const gone = new AbortController();
+      reply.raw.once('close', () => gone.abort());
+      return subjectReport(deps, callerOf(request), parseSubjectRequest(request.body), gone.signal);
+    },
+  );
+};
 
 const addActions = (app: Parameters<Routes>[0], deps: ReportRoutesDeps): void => {
   const tags = ['reports'];

@@ -32,16 +32,21 @@ export type OwnerDeps = {
   readonly signedUrl: SignUrl;
 };
 
-type Owner = Pick<Principal, 'clientId' | 'subject'>;
+/** Whose reports: null, everybody's. */
+export type Owner = Pick<Principal, 'clientId' | 'subject'> | null;
+
+/** The operator of the installation has everybody's reports at hand, through the database that they hold. */
+const ownerOf = ({ principal, origin }: Caller): Owner => (origin === 'terminal' ? null : principal);
 
 const notFound = (id: string): Problem => new Problem('not-found', `There is no report ${id}.`);
 
 /** @throws Problem `not-found`, also for a report of somebody else: that it exists is no one else's business */
-export const findReport = async (db: Db, { clientId, subject }: Owner, id: string): Promise<Report> => {
+export const findReport = async (db: Db, owner: Owner, id: string): Promise<Report> => {
   if (!isReportId(id)) throw notFound(id);
   const { rows } = await db.query<ReportRow>(
-    'SELECT * FROM relatorios WHERE relatorio_id = $1 AND cliente_id = $2 AND solicitante = $3',
-    [id, clientId, subject],
+    `SELECT * FROM relatorios
+     WHERE relatorio_id = $1 AND ($2::text IS NULL OR cliente_id = $2 AND solicitante = $3)`,
+    [id, owner?.clientId ?? null, owner?.subject ?? null],
   );
   if (!rows[0]) throw notFound(id);
   return reportOfRow(rows[0]);
@@ -65,13 +70,13 @@ export type ReportPage = {
 /** The owner's reports, newest first, and how many of them ended unread: the portal's notice. */
 export const listReports = async (
   { db, clock }: Pick<OwnerDeps, 'db' | 'clock'>,
-  { clientId, subject }: Owner,
+  owner: Owner,
   { status, kind, unread, after, limit }: ReportFilter,
 ): Promise<ReportPage> => {
   const now = clock();
   const { rows } = await db.query<ReportRow>(
     `SELECT * FROM relatorios
-     WHERE cliente_id = $1 AND solicitante = $2 AND ($3::text IS NULL OR relatorio_id < $3)
+     WHERE ($1::text IS NULL OR cliente_id = $1 AND solicitante = $2) AND ($3::text IS NULL OR relatorio_id < $3)
        -- A file is not there any more from its instant on, also while no run has noted it yet.
        AND ($4::text IS NULL OR $4 = CASE WHEN status_relatorio = 'concluido' AND expira_em <= $7 THEN 'expirado'
          ELSE status_relatorio END)
@@ -79,8 +84,8 @@ export const listReports = async (
        AND (NOT $6 OR status_relatorio IN ('concluido', 'falha') AND aviso_lido_em IS NULL)
      ORDER BY relatorio_id DESC LIMIT $8`,
     [
-      clientId,
-      subject,
+      owner?.clientId ?? null,
+      owner?.subject ?? null,
       after ?? null,
       status === undefined ? null : toStatusRelatorio(status),
       kind ?? null,
@@ -90,9 +95,9 @@ export const listReports = async (
     ],
   );
   const { rows: counts } = await db.query<{ n: number }>(
-    `SELECT count(*)::int AS n FROM relatorios WHERE cliente_id = $1 AND solicitante = $2
+    `SELECT count(*)::int AS n FROM relatorios WHERE ($1::text IS NULL OR cliente_id = $1 AND solicitante = $2)
        AND status_relatorio IN ('concluido', 'falha') AND aviso_lido_em IS NULL`,
-    [clientId, subject],
+    [owner?.clientId ?? null, owner?.subject ?? null],
   );
   const items = rows.slice(0, limit).map((row) => reportView(reportOfRow(row), now));
   return {
@@ -123,10 +128,11 @@ export const markRead = async (
  */
 export const cancelReport = async (
   { db, jobs, clock }: Pick<OwnerDeps, 'db' | 'jobs' | 'clock'>,
-  { principal, requestId }: Caller,
+  caller: Caller,
   id: string,
 ): Promise<ReportView> => {
-  await findReport(db, principal, id);
+  const { principal, requestId } = caller;
+  await findReport(db, ownerOf(caller), id);
   const at = clock();
   await transaction(db, async (tx) => {
     const { rows } = await tx.query<{ cliente_id: string; finalidade: string }>(
@@ -141,11 +147,11 @@ export const cancelReport = async (
       action: 'report.cancel',
       resource: id,
       requestId,
-      detail: { purpose: maskText(rows[0].finalidade) },
+      detail: { purpose: maskText(caller.purpose ?? rows[0].finalidade) },
     });
     if (await hasQueued(tx, rows[0].cliente_id)) await giveTurn(jobs, tx);
   });
-  const after = await findReport(db, principal, id);
+  const after = await findReport(db, ownerOf(caller), id);
   if (after.status !== 'cancelled')
     throw new Problem('conflict', `The report is ${after.status} and can't be cancelled.`);
   return reportView(after, at);
@@ -172,16 +178,17 @@ const expired = (): Problem =>
  */
 export const permitDownload = async (
   deps: Pick<OwnerDeps, 'db' | 'maker' | 'clock'>,
-  { principal, requestId, origin }: Caller,
+  caller: Caller,
   id: string,
 ): Promise<{ report: Report; file: ReportFile }> => {
   const { db, maker, clock } = deps;
-  const report = await findReport(db, principal, id);
+  const { principal, requestId, origin } = caller;
+  const report = await findReport(db, ownerOf(caller), id);
   const now = clock();
   if (report.status !== 'completed') throw withoutFile[report.status](report);
   if (!isDownloadable(report, now) || !report.file) throw expired();
   const entry = { at: now, by: principal.subject, resource: id, requestId };
-  const purpose = maskText(report.purpose);
+  const purpose = maskText(caller.purpose ?? report.purpose);
   try {
     const held = await rightsOf(db, principal, { scope: 'reports:read', unmasked: report.viewer.unmasked });
     if (!mayHave(held, report.viewer))

@@ -39,11 +39,16 @@ export type PlaceDeps = Omit<BodyDeps, 'maker'> &
     readonly limits: ReportLimits;
   };
 
-/** Who asks, under which request id, and from where. The terminal's operator has no limits. */
+/**
+ * Who asks, under which request id, and from where. The terminal's operator holds the database: limits do not bind
+ * them, and they see everybody's reports; what they do is in the audit trail under their name.
+ */
 export type Caller = {
   readonly principal: Principal;
   readonly requestId: string;
   readonly origin: 'api' | 'terminal';
+  /** Why an operator looks into a report that may be somebody else's. */
+  readonly purpose?: string;
 };
 
 export type PlacedReport = KeptAnswer & { readonly replayed: boolean };

@@ -1,4 +1,5 @@
 export { authorize } from './access.ts';
+export { openReportMaker, publicUrl, reportLimits } from './configured.ts';
 export { ReportDeniedError, ReportIncompleteError, ReportTooLargeError } from './errors.ts';
 export { reportKinds } from './kinds.ts';
 export type { ReportLimits } from './limits.ts';

@@ -1,34 +1,19 @@
-import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Pool } from 'pg';
 import { jdbcCatalog } from '../lake/catalog/jdbc.ts';
 import { openFileCache } from '../lake/file-cache.ts';
 import { openLake } from '../lake/tables.ts';
 import type { Config } from '../platform/config.ts';
-import { homeSecret } from '../platform/home-secret.ts';
-import type { LinkKeys } from '../platform/store/links.ts';
 import type { Store } from '../platform/store/store.ts';
 import { workFolder } from '../platform/work-folder.ts';
-import {
-  authorize,
-  parseReportRequest,
-  produceReport,
-  type ReportLimits,
-  type ReportMaker,
-  reportKinds,
-} from '../reports/reports.ts';
+import { authorize } from './access.ts';
+import { reportKinds } from './kinds.ts';
+import type { ReportLimits } from './limits.ts';
+import type { ReportMaker } from './maker.ts';
+import { produceReport } from './produce.ts';
+import { parseReportRequest } from './request.ts';
 
-/** What signs links to the objects of a directory store, and where its API is: absent, links are relative to it. */
-export const openLinks = async (config: Config): Promise<LinkKeys & { baseUrl: string }> => ({
-  secret: Buffer.from(
-    config.LINK_SECRET ??
-      (await homeSecret(join(config.LASTRO_HOME, 'link-secret'), () => randomBytes(32).toString('hex'))),
-    'hex',
-  ),
-  clock: () => new Date(),
-  baseUrl: config.PUBLIC_URL ?? '',
-});
-
+/** Where clients reach the API, without a slash at the end. */
 export const publicUrl = (config: Config): string =>
   config.PUBLIC_URL ?? `http://${config.LASTRO_HOST}:${config.LASTRO_PORT}`;
 
