@@ -215,7 +215,29 @@ const readEscapedString = (reader: Reader): string => {
 
 const NUMBER = /-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?/y;
 
-const readNumber = (reader: Reader): number => {
+const readNumber = (reader: Reader): number => readShortInteger(reader) ?? readAnyNumber(reader);
+
+/** Most numbers are a few digits and nothing else. */
+const readShortInteger = (reader: Reader): number | undefined => {
+  const { text, at: start } = reader;
+  let at = start;
+  let value = 0;
+  let code = text.charCodeAt(at);
+  // Another zero may not follow a first one: those go the other way, like everything with a sign or a fraction.
+  if (code === 48) return undefined;
+  for (; code >= 48 && code <= 57; code = text.charCodeAt(at)) {
+    value = value * 10 + code - 48;
+    at += 1;
+  }
+  const isWhole = code !== POINT && code !== SMALL_E && code !== LARGE_E;
+  if (at === start || at - start > 15 || !isWhole) return undefined;
+  reader.at = at;
+  return value;
+};
+
+const [POINT, SMALL_E, LARGE_E] = [46, 101, 69];
+
+const readAnyNumber = (reader: Reader): number => {
   NUMBER.lastIndex = reader.at;
   const match = NUMBER.exec(reader.text);
   if (!match) return fail(reader, 'a value');
