@@ -2,9 +2,10 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AloneCatalogError, findTable } from '../lake/tables.ts';
 import { type CliContext, UserError, write } from '../platform/cli.ts';
+import { diskFull } from '../platform/disk-full.ts';
 import { LeaseHeldError } from '../platform/leases.ts';
 import { type CommandRoom, checkTable, openCommandRoom, type RunOptions } from './command-room.ts';
-import { planOnly } from './consolidate.ts';
+import { planOnly, stoppedEarly } from './consolidate.ts';
 import { defaultLimits, type Limits } from './limits.ts';
 import type { Plan } from './plan.ts';
 import { openProgress, showBytes } from './progress.ts';
@@ -97,9 +98,13 @@ const toUserError = (error: unknown): unknown => {
     'DomainError',
     'StoreFullError',
     'SourceError',
-    'AbortError',
   ];
-  return error instanceof Error && known.includes(error.name) ? new UserError(error.message, 1) : error;
+  if (!(error instanceof Error)) return error;
+  if (error.name === 'AbortError')
+    return new UserError(`${stoppedEarly}; the next run takes what is left`, 1);
+  const full = diskFull(error);
+  if (full) return full;
+  return known.includes(error.name) ? new UserError(error.message, 1) : error;
 };
 
 const showPlan = async (

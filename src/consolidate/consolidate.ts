@@ -138,7 +138,7 @@ const runUnderLease = async (
     await deps.fault?.('before-feedback');
     return { runId: run.runId, summary };
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = failureText(error);
     // A zombie's report is refused like its commit, and a database that is away takes none: the error that
     // counts is the first one.
     await transaction(deps.pool, (tx) => failRun(tx, run, interval, message)).catch(() => {});
@@ -146,6 +146,13 @@ const runUnderLease = async (
   } finally {
     await room?.close();
   }
+};
+
+export const stoppedEarly = 'stopped before its end; what was committed stands';
+
+const failureText = (error: unknown): string => {
+  if (!(error instanceof Error)) return String(error);
+  return error.name === 'AbortError' ? stoppedEarly : error.message;
 };
 
 type RunState = {

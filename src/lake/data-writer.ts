@@ -335,7 +335,8 @@ const partitionFolder = (
   return encoded.some((part) => part.length > 120) ? '' : encoded.map((part) => `${part}/`).join('');
 };
 
-const partitionText = (column: PartitionColumn, value: PartitionValue): string => {
+/** A partition's value as it stands in the name of its folder. */
+export const partitionText = (column: PartitionColumn, value: PartitionValue): string => {
   if (value === null) return 'null';
   if (value instanceof Uint8Array) return Buffer.from(value).toString('hex');
   const day = (days: number): string => new Date(days * 86_400_000).toISOString().slice(0, 10);

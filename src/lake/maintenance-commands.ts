@@ -5,6 +5,7 @@ import { workFolder } from '../platform/work-folder.ts';
 import { withTable } from './command-lake.ts';
 import { openDuckDb } from './duckdb-session.ts';
 import { openFileCache } from './file-cache.ts';
+import { hiveLocation, hiveStatements, setHiveManifests } from './hive-manifests.ts';
 import { expireSnapshots, removeOrphans } from './maintenance.ts';
 import { compactTable } from './rewrite.ts';
 import { TableConflictError } from './snapshots.ts';
@@ -38,6 +39,27 @@ export const addMaintenanceCommands = (table: Command, context: CliContext): voi
           done,
           `${done.snapshots} snapshots forgotten, ${done.files} files deleted`,
         );
+      }),
+    );
+  table
+    .command('hive <name>')
+    .description('show the table to engines without Iceberg: keep manifests of its files from now on')
+    .option('--off', 'no more, and remove them')
+    .option('--json', 'for machines')
+    .addHelpText(
+      'after',
+      `
+Prints the statements that make the Hive table over them (Athena, Hive, Spark). The manifests follow each commit at
+the end of the command that made it; run this again after another engine's commits.`,
+    )
+    .action((name: string, options: { off?: boolean; json?: boolean }) =>
+      withTable(context, name, async (lake, found) => {
+        const on = options.off !== true;
+        const changed = await setHiveManifests(lake, found, on);
+        const location = hiveLocation(lake, changed);
+        const statements = hiveStatements(lake, changed);
+        const text = on ? statements : `the manifests in ${location} are gone`;
+        await answer(context, options.json, on ? { location, statements } : { location: null }, text);
       }),
     );
   table

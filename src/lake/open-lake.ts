@@ -1,15 +1,19 @@
 import type { Pool } from 'pg';
 import type { Config } from '../platform/config.ts';
 import { openConfiguredStore } from '../platform/store/configured-store.ts';
+import type { Store } from '../platform/store/store.ts';
+import { formatTableName } from './catalog/catalog.ts';
 import { jdbcCatalog } from './catalog/jdbc.ts';
 import { mirrorCatalog } from './catalog/mirror.ts';
+import { noteChanges } from './catalog/noted.ts';
+import { refreshHiveManifests } from './hive-manifests.ts';
 import { type Lake, openLake } from './tables.ts';
 
 export type ConfiguredLake = {
   readonly lake: Lake;
   /** With `LAKE_CATALOG=jdbc+glue`: brings every table's entry in Glue up to date. */
   readonly publish?: () => Promise<{ published: string[]; removed: string[] }>;
-  /** Publishes what was changed through this lake, where there is a mirror, and lets go. */
+  /** Tells the mirror, and engines without Iceberg, of the tables that were changed through this lake; lets go. */
   readonly close: () => Promise<void>;
 };
 
@@ -33,37 +37,43 @@ export const openConfiguredLake = async ({
 }): Promise<ConfiguredLake> => {
   const { store, close } = await openConfiguredStore(config);
   const jdbc = jdbcCatalog({ db: pool });
-  if (config.LAKE_CATALOG === 'jdbc') return { lake: openLake({ store, catalog: jdbc, clock }), close };
-  // The AWS SDK takes a quarter of a second to load: only who uses Glue pays for it.
+  const name = config.LAKE_CATALOG;
+  const glue = name === 'jdbc' ? undefined : await openGlue(config, store);
+  const { catalog, changed } = noteChanges(glue && name === 'glue' ? glue : jdbc);
+  const lake = openLake({ store, catalog, clock });
+  const mirror = glue && name === 'jdbc+glue' ? mirrorCatalog({ from: jdbc, to: glue }) : undefined;
+  return {
+    lake,
+    ...(mirror ? { publish: () => mirror.publishAll(lake.warehouse) } : {}),
+    close: async () => {
+      // The commits stand: that others don't see them yet is no failure of the work that made them.
+      await mirror
+        ?.publish(changed())
+        .catch(warn('Glue could not be told of the last commits; the worker tells it'));
+      await refreshHiveManifests(lake, changed().map(formatTableName)).catch(
+        warn('the Hive manifests are behind the last commits; `lastro table hive NAME` writes them anew'),
+      );
+      glue?.close();
+      await close();
+    },
+  };
+};
+
+const warn =
+  (what: string) =>
+  (error: unknown): void =>
+    process.emitWarning(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+
+/** The AWS SDK takes a quarter of a second to load: only who uses Glue pays for it. */
+const openGlue = async (config: Config, store: Store) => {
   const [{ glueCatalog }, { glueColumns }] = await Promise.all([
     import('./catalog/glue.ts'),
     import('./catalog/glue-columns.ts'),
   ]);
-  const glue = glueCatalog({
+  return glueCatalog({
     region: config.AWS_REGION,
     ...(config.AWS_ENDPOINT_URL === undefined ? {} : { endpoint: config.AWS_ENDPOINT_URL }),
     describe: glueColumns(store),
     mirror: config.LAKE_CATALOG === 'jdbc+glue',
   });
-  const closeAll = async (): Promise<void> => {
-    glue.close();
-    await close();
-  };
-  if (config.LAKE_CATALOG === 'glue') {
-    return { lake: openLake({ store, catalog: glue, clock }), close: closeAll };
-  }
-  const mirror = mirrorCatalog({ from: jdbc, to: glue });
-  const lake = openLake({ store, catalog: mirror.catalog, clock });
-  return {
-    lake,
-    publish: () => mirror.publishAll(lake.warehouse),
-    close: async () => {
-      // The commits stand: that others don't see them in Glue yet is no failure of the work that made them.
-      await mirror.publishChanged().catch((error: unknown) => {
-        const words = error instanceof Error ? error.message : String(error);
-        process.emitWarning(`Glue could not be told of the last commits; the worker tells it: ${words}`);
-      });
-      await closeAll();
-    },
-  };
 };

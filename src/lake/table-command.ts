@@ -23,6 +23,7 @@ Examples:
   lastro table kconnect.events --json | jq .snapshots[-1]
   lastro table compact kconnect.events
   lastro table expire kconnect.events --older-than 30d --keep-last 10
+  lastro table hive kconnect.events
   lastro table orphans kconnect.events --dry-run
   lastro table rollback kconnect.events --to 5217643380914`,
     )

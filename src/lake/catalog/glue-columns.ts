@@ -35,7 +35,7 @@ const hiveNames: Record<string, string> = {
 };
 
 /** The Hive type that Java's `IcebergToGlueConverter` shows for an Iceberg type. */
-const hiveType = (type: Type): string => {
+export const hiveType = (type: Type): string => {
   if (typeof type === 'string') {
     return fixedOf(type) === null ? (hiveNames[type] ?? type.replaceAll(' ', '')) : 'binary';
   }

@@ -7,6 +7,7 @@ import { createTable, dropTable, type Lake, openLake, setProperties } from '../t
 import { glueCatalog } from './glue.ts';
 import { jdbcCatalog } from './jdbc.ts';
 import { mirrorCatalog } from './mirror.ts';
+import { noteChanges } from './noted.ts';
 
 let database: TestDatabase;
 let glue: GlueStandIn;
@@ -26,8 +27,11 @@ const { store } = openMemoryStore();
 const open = () => {
   const credentials = { accessKeyId: 'a', secretAccessKey: 'b' };
   const to = glueCatalog({ region: 'sa-east-1', endpoint: glue.endpoint, credentials, mirror: true });
-  const mirror = mirrorCatalog({ from: jdbcCatalog({ db: database.pool }), to });
-  return { lake: openLake({ store, catalog: mirror.catalog }), mirror, to };
+  const jdbc = jdbcCatalog({ db: database.pool });
+  const { catalog, changed } = noteChanges(jdbc);
+  const mirror = mirrorCatalog({ from: jdbc, to });
+  const publishChanged = () => mirror.publish(changed());
+  return { lake: openLake({ store, catalog }), mirror, publishChanged, to };
 };
 
 const columns = [{ name: 'n', type: 'long' }] as const;
@@ -35,7 +39,7 @@ const change = (lake: Lake, name: string, value: string) => setProperties(lake, 
 
 describe('a mirror of the catalog in Glue', () => {
   it('shows what was committed, also with a transaction, and nothing of what was rolled back', async () => {
-    const { lake, mirror, to } = open();
+    const { lake, publishChanged, to } = open();
     await transaction(
       database.pool,
       async (tx) => void (await createTable(lake, 'm.a', { columns }, { tx })),
@@ -45,21 +49,21 @@ describe('a mirror of the catalog in Glue', () => {
       throw new Error('no');
     });
     await expect(failing).rejects.toThrow('no');
-    await mirror.publishChanged();
+    await publishChanged();
     const { metadataLocation } = await change(lake, 'm.a', '1');
     expect((await to.load({ namespace: 'm', name: 'a' }))?.metadataLocation).not.toBe(metadataLocation);
-    await mirror.publishChanged();
+    await publishChanged();
     expect((await to.load({ namespace: 'm', name: 'a' }))?.metadataLocation).toBe(metadataLocation);
     expect(await to.list()).toEqual([{ namespace: 'm', name: 'a' }]);
   });
 
   it('comes right after Glue was away, after lost answers, and after a publisher that died', async () => {
-    const { lake, mirror, to } = open();
+    const { lake, publishChanged, to } = open();
     await createTable(lake, 'm.b', { columns });
     glue.fault = () => 'reset';
-    await expect(mirror.publishChanged()).rejects.toThrow();
+    await expect(publishChanged()).rejects.toThrow();
     glue.fault = (operation, count) => (operation === 'CreateTable' && count % 2 === 0 ? 'lost' : undefined);
-    await mirror.publishChanged().catch(() => {});
+    await publishChanged().catch(() => {});
     glue.fault = () => undefined;
     const { metadataLocation } = await change(lake, 'm.b', '2');
     // Another process, which knows nothing of what this one still owed.
@@ -70,9 +74,9 @@ describe('a mirror of the catalog in Glue', () => {
   }, 60_000);
 
   it('removes entries of its own tables that were dropped, and no others', async () => {
-    const { lake, mirror, to } = open();
+    const { lake, publishChanged, to } = open();
     await createTable(lake, 'm.dropped', { columns });
-    await mirror.publishChanged();
+    await publishChanged();
     const credentials = { accessKeyId: 'a', secretAccessKey: 'b' };
     const others = glueCatalog({ region: 'sa-east-1', endpoint: glue.endpoint, credentials });
     await others.swap(
@@ -85,10 +89,10 @@ describe('a mirror of the catalog in Glue', () => {
   });
 
   it('leaves what another engine committed through Glue, and says so', async () => {
-    const { lake, mirror, to } = open();
+    const { lake, publishChanged, to } = open();
     const name = { namespace: 'm', name: 'written' };
     await createTable(lake, 'm.written', { columns });
-    await mirror.publishChanged();
+    await publishChanged();
     const credentials = { accessKeyId: 'a', secretAccessKey: 'b' };
     const others = glueCatalog({ region: 'sa-east-1', endpoint: glue.endpoint, credentials });
     await others.swap(name, { from: await others.load(name), to: 's3://elsewhere/theirs.metadata.json' });

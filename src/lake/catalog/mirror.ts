@@ -2,10 +2,7 @@ import type { Catalog, TableName } from './catalog.ts';
 import { formatTableName } from './catalog.ts';
 
 export type CatalogMirror = {
-  /** The catalog to work with: `from`, which remembers what was changed through it. */
-  readonly catalog: Catalog;
-  /** Publishes the tables that were changed through `catalog`, whatever became of their transactions. */
-  readonly publishChanged: () => Promise<void>;
+  readonly publish: (tables: readonly TableName[]) => Promise<void>;
   /** Publishes every table, and removes entries of tables under `warehouse` that are no more. Answers what it did. */
   readonly publishAll: (warehouse: string) => Promise<{ published: string[]; removed: string[] }>;
 };
@@ -17,25 +14,9 @@ export type CatalogMirror = {
  * Others may read through `to`, and must not write: an entry that they changed is left as it is, with an error.
  */
 export const mirrorCatalog = ({ from, to }: { from: Catalog; to: Catalog }): CatalogMirror => {
-  const changed = new Map<string, TableName>();
   return {
-    catalog: {
-      ...from,
-      swap: (table, swap, tx) => {
-        changed.set(formatTableName(table), table);
-        return from.swap(table, swap, tx);
-      },
-    },
-    publishChanged: async () => {
-      for (const [name, table] of [...changed]) {
-        changed.delete(name);
-        try {
-          await publish({ from, to }, table);
-        } catch (error) {
-          changed.set(name, table);
-          throw error;
-        }
-      }
+    publish: async (tables) => {
+      for (const table of tables) await publish({ from, to }, table);
     },
     publishAll: async (warehouse) => {
       const tables = await from.list();
