@@ -2,6 +2,21 @@ import type { Pool } from 'pg';
 import type { CliContext } from '../platform/cli.ts';
 import { parseConfig } from '../platform/config.ts';
 
+const port = (env: NodeJS.ProcessEnv): string => env['LASTRO_SANDBOX_PORT'] || '8081';
+
+/**
+ * The environment, with the sandbox in place of public APIs whose addresses are not set: what is made up and what is
+ * real must never meet in one lake because a variable was forgotten. Where no sandbox runs, nothing answers.
+ */
+const withSandbox = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv => {
+  const apis = { BCB_SGS_URL: 'sgs', BCB_PTAX_URL: 'ptax', IBGE_URL: 'ibge', BRASILAPI_URL: 'brasilapi' };
+  const missing = Object.entries(apis).filter(([name]) => !env[name]);
+  return {
+    ...env,
+    ...Object.fromEntries(missing.map(([name, api]) => [name, `http://127.0.0.1:${port(env)}/apis/${api}`])),
+  };
+};
+
 /** The context of a command line in this process. `close` ends what the command opened. */
 export const openCliContext = (proc: NodeJS.Process): CliContext & { close: () => Promise<void> } => {
   const abort = new AbortController();
@@ -25,17 +40,18 @@ export const openCliContext = (proc: NodeJS.Process): CliContext & { close: () =
     throw error;
   });
 
+  const env = withSandbox(proc.env);
   let opened: Promise<{ pool: Pool; close: () => Promise<void> }> | undefined;
   return {
-    env: proc.env,
+    env,
     stdin: proc.stdin,
     stdout: proc.stdout,
     stderr: proc.stderr,
     signal: abort.signal,
-    config: () => parseConfig(proc.env),
+    config: () => parseConfig(env),
     postgres: async () => {
       opened ??= import('./command-postgres.ts').then((module) =>
-        module.openCommandPostgres(parseConfig(proc.env), proc.stderr),
+        module.openCommandPostgres(parseConfig(env), proc.stderr),
       );
       return (await opened).pool;
     },

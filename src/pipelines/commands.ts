@@ -5,6 +5,7 @@ import { type Listed, loadPipelines, pipelineNamed } from './catalogue.ts';
 import { type CommandRoom, openCommandRoom } from './command-room.ts';
 import type { Pipeline } from './declaration.ts';
 import { goldGraph } from './gold-graph.ts';
+import { tellLineage } from './lineage/tell-lineage.ts';
 import { type PipelineRun, runPipeline, type WindowOutcome } from './run.ts';
 import { withSession } from './session.ts';
 import { isTroubled, type PipelineStatus, pipelineStatus } from './status.ts';
@@ -94,6 +95,9 @@ export const runCommand = (context: CliContext, names: string[], options: RunCom
         return { pipeline: pipeline.name, windows: [], gold: [], error: String((error as Error).message) };
       }
     });
+    for (const lost of await tellLineage(room, context.config(), results)) {
+      await write(context.stderr, `${lost}\n`);
+    }
     const failed = results.some(
       (result) => 'error' in result || result.windows.some(({ state }) => state === 'failed'),
     );

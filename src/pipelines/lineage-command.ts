@@ -2,21 +2,11 @@ import { join } from 'node:path';
 import { type CliContext, UserError } from '../platform/cli.ts';
 import { loadPipelines } from './catalogue.ts';
 import { print } from './commands.ts';
-import type { Pipeline } from './declaration.ts';
 import { lineageText } from './lineage/lineage-text.ts';
 import { runEvent } from './lineage/openlineage.ts';
 import { lineageOf, pipelineLineage } from './lineage/pipeline-lineage.ts';
-import { baseOf } from './page-reader.ts';
+import { addressOf } from './lineage/source-address.ts';
 import { withSession } from './session.ts';
-
-/** Where sources are for other systems: the address that is in effect. */
-export const addressOf =
-  (pipelines: readonly Pipeline[], env: NodeJS.ProcessEnv) =>
-  (name: string): string | undefined => {
-    const source = pipelines.find((pipeline) => pipeline.name === name)?.source;
-    if (!source) return undefined;
-    return source.kind === 'http' ? `${baseOf(source, env)}${source.path.split('?')[0] ?? ''}` : source.name;
-  };
 
 /** `lastro pipeline lineage` */
 export const lineageCommand = async (

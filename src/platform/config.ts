@@ -197,19 +197,22 @@ export const settings = {
     schema: z.string().optional(),
   },
   BCB_SGS_URL: {
-    about: 'Base address of Banco Central series (SGS), in place of the real one.',
+    about:
+      'Base address of Banco Central series (SGS). Default: the sandbox; the real one is `https://api.bcb.gov.br`.',
     schema: url('http', 'https').optional(),
   },
   BCB_PTAX_URL: {
-    about: 'Base address of Banco Central PTAX, in place of the real one.',
+    about:
+      'Base address of Banco Central PTAX. Default: the sandbox; the real one is `https://olinda.bcb.gov.br`.',
     schema: url('http', 'https').optional(),
   },
   IBGE_URL: {
-    about: 'Base address of IBGE localidades, in place of the real one.',
+    about:
+      'Base address of IBGE localidades. Default: the sandbox; the real one is `https://servicodados.ibge.gov.br`.',
     schema: url('http', 'https').optional(),
   },
   BRASILAPI_URL: {
-    about: 'Base address of BrasilAPI, in place of the real one.',
+    about: 'Base address of BrasilAPI. Default: the sandbox; the real one is `https://brasilapi.com.br`.',
     schema: url('http', 'https').optional(),
   },
   KAFKA_BROKERS: {
@@ -231,6 +234,16 @@ export const settings = {
     schema: url('http', 'https').optional(),
   },
   SERVICENOW_TOKEN: { about: 'Token for it.', schema: z.string().optional(), secret: true },
+  OPENLINEAGE_URL: {
+    about:
+      'Receiver of OpenLineage events of pipeline runs: a server, or a file that they are appended to. Absent: none.',
+    schema: url('http', 'https', 'file').optional(),
+  },
+  OPENLINEAGE_API_KEY: {
+    about: 'Bearer token for it.',
+    schema: z.string().optional(),
+    secret: true,
+  },
   OTEL_EXPORTER_OTLP_ENDPOINT: {
     about: 'OpenTelemetry collector (OTLP over HTTP). Traces are off where it is absent.',
     schema: url('http', 'https').optional(),

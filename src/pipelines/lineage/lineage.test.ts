@@ -12,6 +12,7 @@ import { lineageReceiver } from './lineage-receiver.ts';
 import { lineageText } from './lineage-text.ts';
 import { runEvent, runUuid } from './openlineage.ts';
 import { type Dataset, lineageOf, pipelineLineage } from './pipeline-lineage.ts';
+import { runEvents } from './run-events.ts';
 
 const series = definePipeline({
   name: 'series',
@@ -306,6 +307,42 @@ describe('events of OpenLineage', () => {
       namespace: 'http://127.0.0.1:8081',
       name: '/apis/sgs/dados/{slice.serie}',
     });
+  });
+});
+
+describe('the events of a run', () => {
+  const at = new Date('2024-01-02T02:00:10Z');
+  const window = { attemptId: 'att_1', cadence: 'daily', from: null, to: null } as const;
+  const told = (run: Partial<Parameters<typeof runEvents>[0]>): string[] =>
+    runEvents({ pipeline: 'series', windows: [], gold: [], ...run }, datasets, places, at).map(
+      ({ eventType, eventTime, job }) => `${eventType} ${job.name} ${eventTime.slice(17, 19)}`,
+    );
+
+  it('are a start and an end of every step that did something', () => {
+    const done = { ...window, state: 'done' as const, report: { added: 3, seconds: 4 } };
+    const gold = [
+      { gold: 'mensal', state: 'done' as const, rows: 1 },
+      { gold: 'anual', state: 'current' as const, rows: 0 },
+    ];
+    expect(told({ windows: [done], gold })).toEqual([
+      'START series.bronze.series 06',
+      'COMPLETE series.bronze.series 10',
+      'START series.silver.series 06',
+      'COMPLETE series.silver.series 10',
+      'START series.gold.mensal 10',
+      'COMPLETE series.gold.mensal 10',
+    ]);
+    expect(told({})).toEqual([]);
+  });
+
+  it('say what failed, and that a rebuild asks no API', () => {
+    const failed = { ...window, state: 'failed' as const, report: {}, error: 'status 500' };
+    expect(told({ windows: [failed] }).filter((text) => text.startsWith('FAIL'))).toHaveLength(2);
+    const rebuilt = { ...window, cadence: 'silver' as const, state: 'done' as const, report: {} };
+    expect(told({ windows: [rebuilt] })).toEqual([
+      'START series.silver.series 10',
+      'COMPLETE series.silver.series 10',
+    ]);
   });
 });
 
