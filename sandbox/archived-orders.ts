@@ -5,12 +5,14 @@ import {
   archivedOrdersDefinition,
   archivedOrdersTable,
   openOrderLookup,
+  orderLookupTable,
   writeOrderLookup,
 } from '../src/archive/archive.ts';
 import type { DataFile } from '../src/lake/data-file.ts';
 import { copyOptions, importDataFile, projectToTable } from '../src/lake/data-writer.ts';
 import { allRows, type DuckSession, quoteText } from '../src/lake/duckdb-session.ts';
 import type { FileCache } from '../src/lake/file-cache.ts';
+import { compactTable } from '../src/lake/rewrite.ts';
 import { append, createTable, findTable, type Lake, type Table } from '../src/lake/tables.ts';
 
 export type ArchivedOrdersOptions = {
@@ -55,6 +57,8 @@ export const makeArchivedOrders = async (
     orders += last - first;
     options.onProgress?.({ orders, of: options.count });
   }
+  // One file for each kind of key: a lookup then opens a few files instead of one for every month.
+  if (months.length > 1) await compactTable(deps, orderLookupTable);
   return { orders };
 };
 

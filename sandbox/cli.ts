@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { type CliContext, type RegisterCommands, UserError, write } from '../src/platform/cli.ts';
+import { registerArchivedOrders } from './archived-orders-command.ts';
 import { sandboxCases, undeterminedCases } from './cases.ts';
 import { type Fault, type FaultInput, faultKinds, sandboxTargets } from './faults.ts';
 import { registerOrders } from './orders-cli.ts';
@@ -125,6 +126,7 @@ export const register: RegisterCommands = (program, context) => {
   const sandbox = program.command('sandbox').description('stand-ins for the partners: cases, faults, calls');
   registerCases(sandbox, context);
   registerFaults(sandbox, context);
+  registerArchivedOrders(sandbox, context);
   registerOrders(sandbox, context);
   sandbox
     .command('calls')

@@ -1,4 +1,5 @@
 export { archivedOrdersDefinition, archivedOrdersTable } from './archived-orders.ts';
+export { openCurrentOrders, readCurrentOrders } from './current-orders.ts';
 export {
   appendOrderLookup,
   findOrderFiles,

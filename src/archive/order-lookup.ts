@@ -155,7 +155,7 @@ export const findOrderFiles = async (
       session.connection,
       `SELECT tipo, NULL AS chave, arquivo FROM ${scanSql(known, held.localPath)} WHERE tipo = 'arquivo'
        UNION ALL
-       SELECT tipo, chave, arquivo FROM ${scanSql(keyed, held.localPath)} WHERE chave IN (${hashes})`,
+       SELECT tipo, chave, arquivo FROM ${scanSql(keyed, held.localPath)} WHERE ${hashes === '' ? 'false' : `chave IN (${hashes})`}`,
     );
     const covered = new Set(rows.flatMap((row) => (row.tipo === 'arquivo' ? [String(row.arquivo)] : [])));
     const placed = new Set(rows.map((row) => `${row.tipo} ${row.chave} ${row.arquivo}`));

@@ -160,6 +160,11 @@ export const settings = {
     about: 'How old a file may be to answer an equal request of the same client again; 0: never.',
     schema: count(0, 86_400).default(600),
   },
+  REPORT_CURRENT_ORDERS: {
+    about:
+      'Whether reports also hold orders that are not archived yet: `dynamodb` reads LASTRO_ORDERS_TABLE for each report (one order by its id, else the whole table).',
+    schema: z.enum(['off', 'dynamodb']).default('off'),
+  },
   REPORT_MAX_SECONDS: {
     about: 'Longest time that a report may take.',
     schema: count(1, 18_000).default(3_600),

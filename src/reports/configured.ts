@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Pool } from 'pg';
+import { openCurrentOrders } from '../archive/archive.ts';
 import { jdbcCatalog } from '../lake/catalog/jdbc.ts';
 import { openFileCache } from '../lake/file-cache.ts';
 import { openLake } from '../lake/tables.ts';
@@ -41,9 +42,11 @@ export const openReportMaker = ({
 }): ReportMaker => {
   const open = async () => {
     const folder = await workFolder(config.LASTRO_HOME);
+    const current = config.REPORT_CURRENT_ORDERS === 'dynamodb' ? await openCurrentOrders(config) : null;
     return {
       lake: openLake({ store, catalog: jdbcCatalog({ db }), clock: () => new Date() }),
       files: await openFileCache({ store, folder: join(folder, 'report-cache'), maxBytes: copiesBytes }),
+      ...(current ? { currentOrders: current.read } : {}),
       limits: {
         memoryLimit: config.SQL_MEMORY,
         maxTemporarySize: config.SQL_TEMPORARY,

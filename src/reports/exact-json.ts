@@ -24,7 +24,9 @@ export const exactJson = (json: string, { masked, marker }: ExactJson): string =
   json.replace(tokens, (token) => {
     if (token.startsWith('"')) return masked ? maskedString(token) : token;
     if (masked && /^\d{11}$/.test(token)) return `"${maskCpf(token)}"`;
-    return token.length > 15 || String(Number(token)) !== token ? `"${marker}${token}"` : token;
+    return token.length > 15 || /[eE]/.test(token) || String(Number(token)) !== token
+      ? `"${marker}${token}"`
+      : token;
   });
 
 const maskedString = (token: string): string => {

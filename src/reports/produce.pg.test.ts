@@ -3,10 +3,18 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeArchivedOrders } from '../../sandbox/archived-orders.ts';
 import { type LakeWorkshop, openLakeWorkshop } from '../../test/services/lake-workshop.ts';
-import { readReport } from '../../test/services/report-files.ts';
-import { expectedRows, type SourceRow } from '../../test/services/report-oracle.ts';
+import { pdfText, readReport } from '../../test/services/report-files.ts';
+import { type ExpectedRow, expectedRows, type SourceRow } from '../../test/services/report-oracle.ts';
 import { openFileCache } from '../lake/file-cache.ts';
-import type { ProduceDeps, ReportParameters, ReportRequest, ReportViewer } from './contract.ts';
+import type {
+  ProduceDeps,
+  ReportColumnDescription,
+  ReportParameters,
+  ReportRequest,
+  ReportViewer,
+} from './contract.ts';
+import { writePdf } from './formats/pdf/pdf.ts';
+import { writeXlsx, xlsxRowLimit } from './formats/xlsx.ts';
 import { produceReport, reportKinds } from './reports.ts';
 
 let workshop: LakeWorkshop;
@@ -20,7 +28,7 @@ beforeAll(async () => {
   const files = await openFileCache({ store: workshop.lake.store, folder: '', maxBytes: 0 });
   const { lake, session } = workshop;
   deps = { lake, files, limits: { temporaryParent: join(workshop.folder, 'reports') } };
-  await makeArchivedOrders({ lake, session, files }, { count: 300, months: 3, areas: 3, hostileEvery: 4 });
+  await makeArchivedOrders({ lake, session, files }, { count: 300, months: 3, areas: 3, hostileEvery: 5 });
   rows = (await workshop.rows(
     'ordens.ordens_arquivadas',
     {},
@@ -144,4 +152,234 @@ describe('every kind in every format', () => {
       }
     },
   );
+});
+
+/** What a row looks like on paper, without white space. */
+const onPaper = (row: ExpectedRow, columns: readonly ReportColumnDescription[]): string =>
+  columns
+    .map(({ name, type }) => {
+      const value = row[name] ?? '';
+      if (type === 'timestamp' && value !== '')
+        return new Date(Number(value))
+          .toLocaleString('pt-BR', { timeZone: 'America/Sao_Paulo' })
+          .replace(',', '');
+      if (type === 'list' && value !== '') return (JSON.parse(value) as string[]).join(', ');
+      return value;
+    })
+    .join('')
+    .replaceAll(/\s/g, '');
+
+describe('a PDF', () => {
+  it('shows every row, in order, under the heads of all its pages', async (context) => {
+    for (const { kind, parameters, ...choice } of cases().filter(({ kind }) => kind.endsWith('-orders'))) {
+      const columns = columnsOf(kind);
+      const produced = await produce({ kind, parameters, format: 'pdf' });
+      const text = await pdfText(produced.path);
+      if (text === null) return context.skip('pdftotext (poppler-utils) is not installed');
+      const expected = expectedRows(kind, rows, { ...choice, unmasked: false });
+      expect(produced.rows).toBe(expected.length);
+      const title = reportKinds.find(({ name }) => name === kind)?.title.replaceAll(' ', '') ?? '';
+      const heads = columns.map((column) => column.title.replaceAll(' ', '')).join('');
+      const pages = text.split(heads).length - 1;
+      expect(text).toContain(`${title}Página${pages}`);
+      expect(text).toContain(`Totaldelinhas:${expected.length}`);
+      const body = text.replaceAll(heads, '').replaceAll(new RegExp(`${title}Página\\d+`, 'g'), '');
+      const found = body.split(/(?=ord_[0-9A-Z]{19})/).slice(1);
+      const inOrder = expected.toSorted(
+        (a, b) =>
+          Number(a.data_criacao) - Number(b.data_criacao) ||
+          (String(a.ordem_id) < String(b.ordem_id) ? -1 : 1),
+      );
+      expect(found.length).toBe(inOrder.length);
+      for (const [at, row] of inOrder.entries()) {
+        const wanted = onPaper(row, columns);
+        // Characters without a glyph stand as their code point, and readers turn right-to-left text their own way.
+        if (/^[\x20-\xff]*$/.test(wanted)) expect(found[at]?.replace(/Totaldelinhas.*/, '')).toBe(wanted);
+        else expect(found[at]).toContain(String(row.ordem_id));
+      }
+    }
+  });
+});
+
+describe('a report', () => {
+  const area = { kind: 'area-orders', parameters: { areaId: 'ARE01' } } as const;
+
+  it('is for those who may see it, and holds only what they may see', async () => {
+    const areas = { ...everyone, areas: ['ARE02'] };
+    await expect(produce({ ...area, format: 'csv' }, areas)).rejects.toThrow(
+      'not among those that may be seen',
+    );
+    const client = busiest(
+      rows.map((row) => row.cliente_requisitante_id).filter((id) => id.startsWith('cli_')),
+    );
+    const own = { ...everyone, clients: [client] };
+    await expect(produce({ ...area, format: 'csv' }, own)).rejects.toThrow('clients ask for client-orders');
+    const others = { kind: 'client-orders', parameters: { clientId: 'cli_another' }, format: 'csv' } as const;
+    await expect(produce(others, own)).rejects.toThrow('not among those that may be seen');
+    // A viewer's area is a condition of the query, whatever the request names.
+    const limited = await produce(
+      { kind: 'requester-orders', parameters: { requesterId: client }, format: 'ndjson' },
+      { ...everyone, areas: ['ARE01'] },
+    );
+    const expected = rows.filter((row) => row.cliente_requisitante_id === client && row.area_id === 'ARE01');
+    expect(limited.rows).toBe(expected.length);
+  });
+
+  it('is narrowed by period and status', async () => {
+    const [from, to] = ['2026-09-05T00:00:00.000Z', '2026-10-02T00:00:00.000Z'];
+    const produced = await produce({ ...area, from, to, status: 'concluida', format: 'json' });
+    const expected = expectedRows('area-orders', rows, {
+      filter: (row) =>
+        row.area_id === 'ARE01' &&
+        row.status_ordem === 'concluida' &&
+        row.data_criacao >= Date.parse(from) &&
+        row.data_criacao < Date.parse(to),
+      unmasked: false,
+    });
+    expect(expected.length).toBeGreaterThan(0);
+    const found = await readReport(produced.path, 'json', columnsOf('area-orders'));
+    expect(difference(found, expected)).toEqual({ missing: [], foreign: [] });
+  });
+
+  it('without rows is a whole file too', async () => {
+    for (const format of ['csv', 'json', 'ndjson', 'parquet', 'xlsx'] as const) {
+      const none = await produce({ kind: 'order-events', parameters: { orderId: 'ord_none' }, format });
+      expect(none).toMatchObject({ rows: 0, expectedRows: 0 });
+      expect(await readReport(none.path, format, columnsOf('order-events'))).toEqual([]);
+    }
+  });
+
+  it('in CSV has a byte order mark and semicolons where they are asked for', async () => {
+    const options = { separator: ';', bom: true } as const;
+    const produced = await produce({ ...area, format: 'csv', options });
+    const bytes = await readFile(produced.path);
+    expect([...bytes.subarray(0, 3)]).toEqual([0xef, 0xbb, 0xbf]);
+    expect(bytes.toString()).toMatch(/^\ufeffordem_id;area_id;[^\n]*\r\n/);
+    expect(await readReport(produced.path, 'csv', columnsOf('area-orders'), options)).toHaveLength(
+      produced.rows,
+    );
+  });
+
+  it('flat has a column for each member, with the digits of long numbers', async () => {
+    const produced = await produce(
+      { kind: 'order-rules', parameters: { areaId: 'ARE01' }, format: 'ndjson', options: { json: 'flat' } },
+      { ...everyone, unmasked: true },
+    );
+    const found = (await readFile(produced.path, 'utf8'))
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(Object.keys(found[0])).toEqual([
+      'ordem_id',
+      'area_id',
+      'data_criacao',
+      'status_ordem',
+      'posicao',
+      'regra.regra',
+      'regra.minimo',
+      'regra.grupos',
+      'regra.valor',
+    ]);
+    const values = new Set(found.map((row) => row['regra.valor']));
+    expect(values).toContain('9876543210.1234567890123456789012345678');
+    expect(found.find((row) => row['regra.regra'] === 'conjunta')).toMatchObject({
+      'regra.grupos': '["A","B"]',
+      'regra.minimo': '2',
+    });
+  });
+
+  it('counts an order once, wherever it is', async () => {
+    const [first, second, third] = rows.filter((row) => row.area_id === 'ARE01');
+    if (!first || !second || !third) throw new Error('expected three orders');
+    const current = ({ arquivado_em: _, ...row }: SourceRow, change: object) => ({
+      ...row,
+      hash_versao: 'of the current one',
+      data_criacao: new Date(row.data_criacao).toISOString(),
+      ...change,
+    });
+    const staged = [
+      // The same version: the archived row stays. A newer one: the current row. New: counted.
+      current(first, { status_ordem: 'pendente' }),
+      current(second, { status_ordem: 'pendente', versao: '99' }),
+      current(third, { ordem_id: 'ord_new', status_ordem: 'em_assinatura' }),
+      current(third, { ordem_id: 'ord_elsewhere', area_id: 'ARE02' }),
+    ];
+    const folder = await mkdtemp(join(workshop.folder, 'file-'));
+    const currentOrders = async function* () {
+      yield* staged;
+    };
+    const request = { ...area, format: 'ndjson', options: {} } as const;
+    const produced = await produceReport(
+      { ...deps, currentOrders },
+      { request, viewer: everyone, asOf },
+      { folder, signal: new AbortController().signal },
+    );
+    const found = await readReport(produced.path, 'ndjson', columnsOf('area-orders'));
+    expect(found).toHaveLength(rows.filter((row) => row.area_id === 'ARE01').length + 1);
+    const statusOf = (id: string) =>
+      found.filter((row) => row.ordem_id === id).map((row) => row.status_ordem);
+    expect(statusOf(first.ordem_id)).toEqual([first.status_ordem]);
+    expect(statusOf(second.ordem_id)).toEqual(['pendente']);
+    expect(statusOf('ord_new')).toEqual(['em_assinatura']);
+  });
+
+  it('is refused, not cut, where its format cannot hold it', async () => {
+    const file = {
+      columns: [],
+      rows: '',
+      path: '',
+      progress: () => {},
+      signal: new AbortController().signal,
+    };
+    const tooMany = { ...file, connection: workshop.session.connection, expectedRows: xlsxRowLimit + 1 };
+    await expect(writeXlsx(tooMany)).rejects.toThrow(/1048576 rows.*ask for CSV/);
+    await expect(writePdf(tooMany, { title: '', lines: [], asOf })).rejects.toThrow(/ask for CSV/);
+    const long = async function* () {
+      const { arquivado_em: _, ...row } = rows[0] as SourceRow;
+      const metadados_ordem = JSON.stringify({ text: 'é'.repeat(40_000) });
+      yield {
+        ...row,
+        ordem_id: 'ord_long',
+        data_criacao: new Date().toISOString(),
+        hash_versao: 'h',
+        metadados_ordem,
+      };
+    };
+    const request = { kind: 'order-metadata', parameters: { orderId: 'ord_long' }, options: {} } as const;
+    const folder = await mkdtemp(join(workshop.folder, 'file-'));
+    const make = (format: 'xlsx' | 'csv') =>
+      produceReport(
+        { ...deps, currentOrders: long },
+        { request: { ...request, format }, viewer: everyone, asOf },
+        { folder, signal: file.signal },
+      );
+    await expect(make('xlsx')).rejects.toThrow(/metadados has 40011 characters/);
+    expect(await make('csv')).toMatchObject({ rows: 1 });
+    expect(await readdir(folder)).toEqual(['order-metadata.csv']);
+  });
+
+  it('that fails or is stopped leaves nothing', async () => {
+    const folder = await mkdtemp(join(workshop.folder, 'file-'));
+    const request = { ...area, format: 'csv', options: {} } as const;
+    const input = { request, viewer: everyone, asOf };
+    const failing = async function* () {
+      yield* [];
+      throw new Error('DynamoDB is away');
+    };
+    const signal = new AbortController().signal;
+    await expect(
+      produceReport({ ...deps, currentOrders: failing }, input, { folder, signal }),
+    ).rejects.toThrow('DynamoDB is away');
+    for (const format of ['csv', 'parquet', 'xlsx', 'pdf'] as const) {
+      const stop = new AbortController();
+      const progress = () => stop.abort(new Error('cancelled'));
+      const stopped = produceReport(
+        deps,
+        { ...input, request: { ...request, format } },
+        { folder, signal: stop.signal, progress },
+      );
+      await expect(stopped).rejects.toThrow('cancelled');
+    }
+    expect(await readdir(folder)).toEqual([]);
+  });
 });

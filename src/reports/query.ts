@@ -44,17 +44,20 @@ export const makeRows = async (connection: DuckDBConnection, input: RowsInput): 
   const { kind, request, viewer, conditions } = input;
   const each = kind.each?.({ participantId: request.parameters.participantId });
   const where = [predicateSql(orderSchema, conditions.predicate), ...conditions.sql].join(' AND ');
-  await connection.run(`CREATE TEMP VIEW orders AS SELECT * FROM ${input.relation} WHERE ${where}`);
+  // What is looked up by a key is little: it is read once, and only what the kind needs. What is not would have to be
+  // written down first, so it is read twice, once to count and once to copy.
+  const fields = neededFields(kind, each);
+  await connection.run(
+    `CREATE TEMP ${conditions.keys.length > 0 ? 'TABLE' : 'VIEW'} orders AS SELECT ${fields.join(', ')} FROM ${input.relation} WHERE ${where}`,
+  );
   const expectedRows = await chooseOrders(connection, each, conditions.status);
 
   const masked = !viewer.unmasked;
   // Letters only: nothing that a mask could take for a number.
   const marker = `${[...randomBytes(20)].map((byte) => String.fromCharCode(97 + (byte % 26))).join('')}:`;
   registerExactJson(connection, { masked, marker });
-  const json = orderSchema.fields.flatMap(({ name }) => (isJson(name) ? [name] : []));
-  await connection.run(
-    `CREATE TEMP VIEW prepared AS SELECT * REPLACE (${json.map((name) => `${preparedJson(name, masked)} AS ${name}`).join(', ')}) FROM chosen`,
-  );
+  const prepared = fields.map((name) => (isJson(name) ? `${preparedJson(name, masked)} AS ${name}` : name));
+  await connection.run(`CREATE TEMP VIEW prepared AS SELECT ${prepared.join(', ')} FROM chosen`);
   await connection.run(
     `CREATE TEMP VIEW parts AS SELECT *${each ? `, unnest(${each.list}) AS e` : ''} FROM prepared o`,
   );
@@ -72,6 +75,15 @@ export const makeRows = async (connection: DuckDBConnection, input: RowsInput): 
     expectedRows,
     order: order.filter((name) => named.some((own) => own.name === name)),
   };
+};
+
+/** The columns of an order that a kind's SQL names, and those that tell its versions apart. */
+const neededFields = (kind: ReportKind, each: Each | undefined): string[] => {
+  const sql = [each?.list, each?.count, ...kind.columns.map((column) => column.sql)].join(' ');
+  const always = ['ordem_id', 'status_ordem', 'versao', 'hash_versao', 'arquivado_em'];
+  return orderSchema.fields
+    .map(({ name }) => name)
+    .filter((name) => always.includes(name) || new RegExp(`\\bo\\.${name}\\b`).test(sql));
 };
 
 const isJson = (name: string): boolean => /^(regras|metadados|notificacoes|logs_eventos)_/.test(name);

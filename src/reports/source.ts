@@ -78,10 +78,10 @@ const planArchive = async (
 ): Promise<ScanPlan | null> => {
   const table = await findTable(lake, archivedOrdersTable);
   if (!table) return null;
-  const plan = await planFiles(lake, table, { filter: conditions.predicate });
-  // Few files are searched faster than they are looked up.
-  if (conditions.keys.length === 0 || plan.files.length <= 2) return plan;
-  const mayHold = await findOrderFiles({ lake, files, session }, conditions.keys, signal);
+  const [plan, mayHold] = await Promise.all([
+    planFiles(lake, table, { filter: conditions.predicate }),
+    conditions.keys.length > 0 ? findOrderFiles({ lake, files, session }, conditions.keys, signal) : null,
+  ]);
   return mayHold ? { ...plan, files: plan.files.filter(({ file }) => mayHold(file.path)) } : plan;
 };
 
