@@ -14,7 +14,7 @@ export type CrashingWorker = {
 /** Starts a worker process on a desk's database; it kills itself at the named point, the `at`-th time. */
 export const startWorkerProcess = async (
   desk: Pick<Desk, 'databaseUrl' | 'home' | 'sandbox'>,
-  crash?: { point: string; at?: number },
+  { point, at = 1, env = {} }: { point?: string; at?: number; env?: Record<string, string> } = {},
 ): Promise<CrashingWorker> => {
   const child: ChildProcess = spawn(process.execPath, [program], {
     // Its standard input ends with this process: no worker outlives the test that started it.
@@ -28,7 +28,8 @@ export const startWorkerProcess = async (
       OIDC_ISSUER: desk.sandbox.issuer,
       // Few at once: a kill must not use up the tries of the same jobs again and again.
       WORKER_CONCURRENCY: '4',
-      ...(crash ? { CRASH_POINT: crash.point, CRASH_AT: String(crash.at ?? 1) } : {}),
+      ...env,
+      ...(point === undefined ? {} : { CRASH_POINT: point, CRASH_AT: String(at) }),
     },
   });
   const ended = once(child, 'exit').then(([, signal]) => signal as NodeJS.Signals | null);
