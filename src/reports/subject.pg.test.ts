@@ -121,4 +121,15 @@ describe('the report on one person (LGPD, art. 18)', () => {
     expect(anywhere).toEqual([]);
     expect(run.stderr).not.toContain(person);
   });
+
+  it('fails as a whole where a part can not be read', async () => {
+    const { store } = desk.parts.store;
+    const files: string[] = [];
+    for await (const { key } of store.list('')) if (key.endsWith('.parquet')) files.push(key);
+    expect(files.length).toBeGreaterThan(0);
+    for (const key of files) await store.remove(key);
+    const answer = await asked({ document: person, purpose });
+    expect(answer).toMatchObject({ status: 500, body: { type: '/problems/internal' } });
+    expect(answer.text).not.toContain(person);
+  });
 });
