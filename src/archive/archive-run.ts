@@ -2,6 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Pool } from 'pg';
 import { openDuckDb } from '../lake/duckdb-session.ts';
+import { openFileCache } from '../lake/file-cache.ts';
 import { createTable, findTable, type Lake } from '../lake/tables.ts';
 import { holderName, withLease } from '../platform/leases.ts';
 import { transaction } from '../platform/postgres.ts';
@@ -11,6 +12,7 @@ import { archivedOrdersDefinition, archivedOrdersTable } from './archived-orders
 import { openBatches, reopenRemoval } from './batches.ts';
 import { type Age, before, duenessOf } from './due.ts';
 import { textOf } from './item.ts';
+import { refreshOrderLookup } from './order-lookup.ts';
 import type { OrdersTable } from './orders-table.ts';
 import {
   type ArchiveRun,
@@ -22,6 +24,7 @@ import {
   noCounts,
   readScan,
   saveScan,
+  settleLeftovers,
   sourceOf,
 } from './runs.ts';
 import { selectOrders } from './select.ts';
@@ -175,7 +178,9 @@ const runUnderLease = async (
   if (!(await findTable(deps.lake, archivedOrdersTable))) {
     await createTable(deps.lake, archivedOrdersTable, archivedOrdersDefinition);
   }
-  const session = await openDuckDb({ temporaryParent: folder, memoryLimit: '500MB' });
+  let opened: ReturnType<typeof openDuckDb> | undefined;
+  const session = (): ReturnType<typeof openDuckDb> =>
+    (opened ??= openDuckDb({ temporaryParent: folder, memoryLimit: '500MB' }));
   const knownNames = new Set<string>();
   const room: RunRoom = { deps, run, session, counts, knownNames, signal: request.signal };
   const faults: VerificationError[] = [];
@@ -193,11 +198,28 @@ const runUnderLease = async (
     for (const batch of await openBatches(deps.pool, sourceOf(run.table)))
       await collect(resumeBatches(room, [batch]));
     await selectAndArchive(room, request, folder, collect);
+    if (counts.batches > 0) await refreshLookup(room, folder);
   } finally {
-    await session.close();
+    await (await opened)?.close();
     await rm(folder, { recursive: true, force: true });
   }
   if (faults[0]) throw faults[0];
+};
+
+/** Reports find a client's files by it; without it they search more, so that its failure fails no run. */
+const refreshLookup = async ({ deps, session, signal }: RunRoom, folder: string): Promise<void> => {
+  try {
+    const files = await openFileCache({
+      store: deps.lake.store,
+      folder: join(folder, 'files'),
+      maxBytes: 20_000_000_000,
+    });
+    await refreshOrderLookup({ lake: deps.lake, session: await session(), files }, { signal });
+  } catch (error) {
+    deps.report?.notice?.(
+      `the lookup of reports is behind: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
 };
 
 const selectAndArchive = async (
@@ -220,12 +242,14 @@ const selectAndArchive = async (
     }
     await archiveAgain(room, sink.takeAgain(), collect);
   };
+  // A part of the areas says nothing of how far the whole has come.
+  const from =
+    request.areaId === undefined && !facts.index ? await readScan(deps.pool, run.table) : undefined;
   const orders = selectOrders(deps.table, {
     facts,
     createdBefore: new Date(Math.max(...latest)),
     segments: deps.segments,
-    // A part of the areas says nothing of how far the whole has come.
-    from: request.areaId === undefined && !facts.index ? await readScan(deps.pool, run.table) : undefined,
+    from,
     areaId: request.areaId,
     mayBeDue: (item) => ['due', 'unfit'].includes(duenessOf(item, cutoff(textOf(item.area_id) ?? ''))),
     signal: request.signal,
@@ -241,6 +265,8 @@ const selectAndArchive = async (
   await deps.fault?.('after-select');
   await archiveStaged();
   if (request.areaId === undefined) await saveScan(deps.pool, run.table, null);
+  // A scan that was taken up half-way has not seen the orders before.
+  if (from === undefined) await transaction(deps.pool, (tx) => settleLeftovers(tx, run, request.areaId));
 };
 
 const archiveAgain = async (

@@ -10,3 +10,4 @@ export {
   refreshOrderLookup,
   writeOrderLookup,
 } from './order-lookup.ts';
+export { archivedOrder } from './versions.ts';

@@ -1,4 +1,5 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
+import { quoteName, quoteText } from './quote.ts';
 
 /**
  * A value as DynamoDB writes it on the wire. Numbers are text with up to 38 digits. A union of its own, because the
@@ -21,8 +22,18 @@ export type Attributes = { readonly [name: string]: AttributeValue };
 /** An order as DynamoDB holds it. */
 export type Item = Attributes;
 
-/** An empty map that takes any name: on a plain object, `__proto__` would be lost. */
-export const newAttributes = (): Record<string, AttributeValue> => Object.create(null);
+/**
+ * Sets an attribute of a map under any name: assigned, `__proto__` would be lost. (Maps without a prototype would take it,
+ * and are five times slower to fill.)
+ */
+export const setAttribute = (
+  map: Record<string, AttributeValue>,
+  name: string,
+  value: AttributeValue,
+): void => {
+  if (name !== '__proto__') map[name] = value;
+  else Object.defineProperty(map, name, { value, writable: true, enumerable: true, configurable: true });
+};
 
 /** The text of a string attribute, or undefined where it is absent or of another type. */
 export const textOf = (value: AttributeValue | undefined): string | undefined =>
@@ -31,20 +42,31 @@ export const textOf = (value: AttributeValue | undefined): string | undefined =>
 /**
  * One text for equal items: names sorted by UTF-16 code unit, sets sorted, each value under its type. Maps and sets
  * have no order in DynamoDB, so an item read twice may come in two orders. It shares no code with the rows of the
- * lake (row.ts), so that a fault there shows as another hash.
+ * lake (row.ts) but the quoting of text, so that a fault there shows as another hash.
  */
 export const canonicalItem = (item: Item): string => canonicalMap(item);
 
 /** SHA-256 of `canonicalItem` as 64 hexadecimal digits: what `hash_versao` holds. */
-export const itemHash = (item: Item): string =>
-  createHash('sha256').update(canonicalItem(item)).digest('hex');
+export const itemHash = (item: Item): string => hash('sha256', canonicalItem(item), 'hex');
+
+/** In place, by UTF-16 code unit. Maps have few names, for which a library sort costs more than the comparisons. */
+const sortNames = (names: string[]): string[] => {
+  if (names.length > 20) return names.sort();
+  for (let at = 1; at < names.length; at++) {
+    const name = names[at] as string;
+    let to = at - 1;
+    for (; to >= 0 && (names[to] as string) > name; to--) names[to + 1] = names[to] as string;
+    names[to + 1] = name;
+  }
+  return names;
+};
 
 const canonicalMap = (map: Attributes): string => {
-  const names = Object.keys(map).sort();
+  const names = sortNames(Object.keys(map));
   let text = '{';
   for (let at = 0; at < names.length; at++) {
     const name = names[at] as string;
-    text += `${at > 0 ? ',' : ''}${JSON.stringify(name)}:${canonicalValue(map[name] as AttributeValue)}`;
+    text += `${at > 0 ? ',' : ''}${quoteName(name)}:${canonicalValue(map[name] as AttributeValue)}`;
   }
   return `${text}}`;
 };
@@ -53,27 +75,19 @@ const base64 = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
 
 const canonicalValue = (value: AttributeValue): string => {
-  if ('S' in value) return `{"S":${JSON.stringify(value.S)}}`;
+  if ('S' in value) return `{"S":${quoteText(value.S)}}`;
   if ('N' in value) return `{"N":"${value.N}"}`;
   if ('M' in value) return `{"M":${canonicalMap(value.M)}}`;
-  if ('L' in value) return `{"L":[${value.L.map(canonicalValue).join(',')}]}`;
+  if ('L' in value) {
+    let text = '';
+    for (const each of value.L) text += text === '' ? canonicalValue(each) : `,${canonicalValue(each)}`;
+    return `{"L":[${text}]}`;
+  }
   if ('BOOL' in value) return value.BOOL ? '{"BOOL":true}' : '{"BOOL":false}';
   if ('NULL' in value) return '{"NULL":true}';
   if ('B' in value) return `{"B":"${base64(value.B)}"}`;
-  if ('SS' in value)
-    return `{"SS":[${[...value.SS]
-      .sort()
-      .map((text) => JSON.stringify(text))
-      .join(',')}]}`;
-  if ('NS' in value)
-    return `{"NS":[${[...value.NS]
-      .sort()
-      .map((text) => `"${text}"`)
-      .join(',')}]}`;
-  if ('BS' in value)
-    return `{"BS":[${value.BS.map(base64)
-      .sort()
-      .map((text) => `"${text}"`)
-      .join(',')}]}`;
+  if ('SS' in value) return `{"SS":[${[...value.SS].sort().map(quoteText).join(',')}]}`;
+  if ('NS' in value) return `{"NS":[${[...value.NS].sort().map(quoteText).join(',')}]}`;
+  if ('BS' in value) return `{"BS":[${value.BS.map(base64).sort().map(quoteText).join(',')}]}`;
   throw new TypeError(`expected a type of DynamoDB, found ${Object.keys(value).join(', ')}`);
 };

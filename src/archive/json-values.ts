@@ -1,4 +1,5 @@
-import { type Attributes, type AttributeValue, newAttributes } from './item.ts';
+import { type Attributes, type AttributeValue, setAttribute } from './item.ts';
+import { quoteName, quoteText } from './quote.ts';
 
 /**
  * DynamoDB values as plain JSON that SQL can look into, without a loss: numbers are literals with all their digits,
@@ -6,14 +7,14 @@ import { type Attributes, type AttributeValue, newAttributes } from './item.ts';
  * key begins with `$`) is wrapped as `{"$map": …}`.
  */
 export const encodeValue = (value: AttributeValue): string => {
-  if ('S' in value) return JSON.stringify(value.S);
+  if ('S' in value) return quoteText(value.S);
   if ('N' in value) return encodeNumber(value.N);
   if ('M' in value) return encodeMap(value.M);
   if ('L' in value) return `[${value.L.map(encodeValue).join(',')}]`;
   if ('BOOL' in value) return value.BOOL ? 'true' : 'false';
   if ('NULL' in value) return 'null';
   if ('B' in value) return `{"$binary":"${toBase64(value.B)}"}`;
-  if ('SS' in value) return `{"$stringSet":[${value.SS.map((text) => JSON.stringify(text)).join(',')}]}`;
+  if ('SS' in value) return `{"$stringSet":[${value.SS.map(quoteText).join(',')}]}`;
   if ('NS' in value) return `{"$numberSet":[${value.NS.map(encodeNumber).join(',')}]}`;
   if ('BS' in value) return `{"$binarySet":[${value.BS.map((bytes) => `"${toBase64(bytes)}"`).join(',')}]}`;
   throw new TypeError(`expected a type of DynamoDB, found ${Object.keys(value).join(', ')}`);
@@ -37,7 +38,7 @@ const encodeMap = (map: Attributes): string => {
 export const encodeMembers = (map: Attributes, names: readonly string[] = Object.keys(map)): string => {
   let text = '';
   for (const name of names) {
-    text += `${text === '' ? '' : ','}${JSON.stringify(name)}:${encodeValue(map[name] as AttributeValue)}`;
+    text += `${text === '' ? '' : ','}${quoteName(name)}:${encodeValue(map[name] as AttributeValue)}`;
   }
   return text;
 };
@@ -143,10 +144,10 @@ const parseList = (parser: Parser): AttributeValue[] => {
 const wrapper = '{"$map":{';
 
 const parseObject = (parser: Parser): AttributeValue => {
-  const map = newAttributes();
+  const map: Record<string, AttributeValue> = {};
   if (parser.text.startsWith(wrapper, parser.at)) {
     parser.at += wrapper.length - 1;
-    const inside = parseMembers(parser, newAttributes());
+    const inside = parseMembers(parser, {});
     if (parser.text[parser.at] === '}') {
       parser.at++;
       return { M: inside };
@@ -169,7 +170,7 @@ const parseMembers = (parser: Parser, map: Record<string, AttributeValue>): Attr
   for (;;) {
     const name = parseString(parser);
     expectText(parser, ':');
-    map[name] = parseValue(parser);
+    setAttribute(map, name, parseValue(parser));
     if (parser.text[parser.at] === ',') parser.at++;
     else {
       expectText(parser, '}');

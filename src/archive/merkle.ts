@@ -1,18 +1,16 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /**
  * Merkle trees as in RFC 6962 (section 2.1): a leaf is hashed behind a 0 byte and a node behind a 1 byte, so that no
  * node can be taken for a leaf; a list that is not a power of two is split at the largest one below its length.
  */
 
-export const leafHash = (data: string | Uint8Array): Buffer =>
-  createHash('sha256').update(leafMark).update(data).digest();
+export const leafHash = (data: string): Buffer => hash('sha256', `\0${data}`, 'buffer');
 
-const leafMark = Buffer.from([0]);
 const nodeMark = Buffer.from([1]);
 
 const nodeHash = (left: Uint8Array, right: Uint8Array): Buffer =>
-  createHash('sha256').update(nodeMark).update(left).update(right).digest();
+  hash('sha256', Buffer.concat([nodeMark, left, right]), 'buffer');
 
 /** The levels from the leaves to the root: a last node without a partner goes up as it is, which gives RFC 6962's tree. */
 const levelsOf = (leaves: readonly Uint8Array[]): Uint8Array[][] => {

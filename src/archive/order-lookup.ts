@@ -150,7 +150,8 @@ export const findOrderFiles = async (
   ]);
   const held = await files.hold([...scanLocations(known), ...scanLocations(keyed)], signal);
   try {
-    const hashes = [...new Set(wanted.map(({ hash }) => hash))].join(', ');
+    // Without a key (only files that are not known are asked for) the list must not be empty: SQL has no `IN ()`.
+    const hashes = [...new Set(wanted.map(({ hash }) => hash))].join(', ') || 'NULL';
     const rows = await allRows(
       session.connection,
       `SELECT tipo, NULL AS chave, arquivo FROM ${scanSql(known, held.localPath)} WHERE tipo = 'arquivo'

@@ -98,11 +98,11 @@ export const unchangedCondition = (item: Item, known: Iterable<string> = []): Co
   const names = Object.keys(item).filter((name) => name !== 'ordem_id');
   const rank = (name: string): number => (first.indexOf(name) + first.length + 1) % (first.length + 1);
   names.sort((one, other) => rank(one) - rank(other));
-  if (names.length > mostClauses && item.versao === undefined) return null;
+  if (names.length >= mostClauses && item.versao === undefined) return null;
   const placeholders: Record<string, string> = {};
   const values: Record<string, AttributeValue> = {};
   const clauses: string[] = ['attribute_exists(ordem_id)'];
-  for (const name of names.slice(0, mostClauses)) {
+  for (const name of names.slice(0, mostClauses - 1)) {
     const at = clauses.length;
     placeholders[`#${at}`] = name;
     values[`:${at}`] = item[name] as AttributeValue;
@@ -110,7 +110,7 @@ export const unchangedCondition = (item: Item, known: Iterable<string> = []): Co
   }
   for (const name of new Set(['versao', 'contrato_id', 'participantes', 'regras', 'metadados', ...known])) {
     if (clauses.length >= mostClauses) break;
-    if (name in item || name === 'ordem_id') continue;
+    if (Object.hasOwn(item, name) || name === 'ordem_id') continue;
     placeholders[`#${clauses.length}`] = name;
     clauses.push(`attribute_not_exists(#${clauses.length})`);
   }

@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { type PublicJwks, type SigningKeys, signJws, verifyJws } from '../platform/signing-keys.ts';
 import { canonicalJson } from '../shared/canonical-json.ts';
@@ -8,7 +8,7 @@ import { leafHash, rootFromProof } from './merkle.ts';
 /** What a leaf says: the order, its version's hash under a salt, when it was archived. */
 export type LeafFacts = {
   readonly orderId: string;
-  /** HMAC-SHA-256 of the version's hash under the salt, in hexadecimal. */
+  /** SHA-256 of the salt and the version's hash, both as hexadecimal text, in hexadecimal. */
   readonly saltedHash: string;
   readonly archivedAt: string;
 };
@@ -19,8 +19,13 @@ export const newSalts = (count: number): Uint8Array[] => {
   return Array.from({ length: count }, (_, at) => bytes.subarray(at * 16, at * 16 + 16));
 };
 
+// Both parts have a fixed length: nothing can be moved from one into the other, so it needs no HMAC.
 export const saltedHash = (versionHash: string, salt: Uint8Array): string =>
-  createHmac('sha256', salt).update(versionHash).digest('hex');
+  hash(
+    'sha256',
+    `${Buffer.from(salt.buffer, salt.byteOffset, salt.byteLength).toString('hex')}${versionHash}`,
+    'hex',
+  );
 
 /** The salt is inside the leaf too, through `saltedHash` alone: destroyed, the leaf fits every order equally. */
 export const leafOf = (facts: LeafFacts): Uint8Array => leafHash(canonicalJson(facts));

@@ -1,5 +1,5 @@
 import { isStorableText } from '../shared/storable-text.ts';
-import { type Attributes, type AttributeValue, type Item, newAttributes, textOf } from './item.ts';
+import { type Attributes, type AttributeValue, type Item, setAttribute, textOf } from './item.ts';
 import { decodeValue, encodeMembers, encodeValue } from './json-values.ts';
 
 /** The columns of an archived order that come from its item; see `archivedOrdersDefinition`. Null: no value. */
@@ -52,8 +52,9 @@ const modelled = new Set([
  * @throws UnfitItemError for an item without a column that the table requires
  */
 export const rowOf = (item: Item): OrderRow => {
-  const kept = newAttributes();
-  for (const name of Object.keys(item)) if (!modelled.has(name)) kept[name] = item[name] as AttributeValue;
+  const kept: Record<string, AttributeValue> = {};
+  for (const name of Object.keys(item))
+    if (!modelled.has(name)) setAttribute(kept, name, item[name] as AttributeValue);
   const required = (name: string): string => {
     const text = textOf(item[name]);
     if (text === undefined)
@@ -64,7 +65,7 @@ export const rowOf = (item: Item): OrderRow => {
   };
   const keep = (name: string): null => {
     const value = item[name];
-    if (value !== undefined) kept[name] = value;
+    if (value !== undefined) setAttribute(kept, name, value);
     return null;
   };
   const created = required('data_criacao');
@@ -140,11 +141,11 @@ type Metadata = { readonly metadata?: AttributeValue; readonly kept: Attributes 
 /** The opposite: the metadata as a plain map, and what was kept. */
 const splitMetadata = (value: AttributeValue): Metadata => {
   if (!('M' in value)) throw new Error('a metadata column is damaged: expected an object');
-  const own = newAttributes();
-  let kept: Attributes = newAttributes();
+  const own: Record<string, AttributeValue> = {};
+  let kept: Attributes = {};
   for (const name of Object.keys(value.M)) {
     const member = value.M[name] as AttributeValue;
-    if (name !== others) own[name] = member;
+    if (name !== others) setAttribute(own, name, member);
     else if ('M' in member) kept = member.M;
     else throw new Error(`a metadata column is damaged: expected an object in ${others}`);
   }
@@ -168,13 +169,13 @@ const participantColumns = (participants: AttributeValue | undefined): Participa
   const metadata: string[] = [];
   const logs: string[] = [];
   for (const each of list) {
-    const map = 'M' in each ? each.M : newAttributes();
-    const kept = newAttributes();
+    const map = 'M' in each ? each.M : {};
+    const kept: Record<string, AttributeValue> = {};
     for (const name of Object.keys(map)) {
       if (name === 'cliente_participante_id' || name === 'metadados') continue;
       // A null of the column means "none", so a null of the order is kept apart.
       if (name === 'logs_eventos' && !('NULL' in (map[name] as AttributeValue))) continue;
-      kept[name] = map[name] as AttributeValue;
+      setAttribute(kept, name, map[name] as AttributeValue);
     }
     logs.push(
       map.logs_eventos !== undefined && !('NULL' in map.logs_eventos)
@@ -200,13 +201,13 @@ const decodeParticipants = (row: OrderRow): AttributeValue | undefined => {
   }
   return {
     L: ids.map((id, at) => {
-      const map = newAttributes();
+      const map: Record<string, AttributeValue> = {};
       map.cliente_participante_id = { S: id };
-      const { metadata: own, kept } = metadataOf[at] ?? { kept: newAttributes() };
+      const { metadata: own, kept } = metadataOf[at] ?? { kept: {} };
       if (own !== undefined) map.metadados = own;
       const events = logsOf.L[at];
       if (events !== undefined && !('NULL' in events)) map.logs_eventos = events;
-      for (const name of Object.keys(kept)) map[name] = kept[name] as AttributeValue;
+      for (const name of Object.keys(kept)) setAttribute(map, name, kept[name] as AttributeValue);
       return { M: map };
     }),
   };
@@ -215,14 +216,14 @@ const decodeParticipants = (row: OrderRow): AttributeValue | undefined => {
 const splitList = (text: string): Metadata[] => {
   const value = decodeValue(text);
   if (!('L' in value)) throw new Error('a column of the participants is damaged: expected a list');
-  return value.L.map((each) => ('NULL' in each ? { kept: newAttributes() } : splitMetadata(each)));
+  return value.L.map((each) => ('NULL' in each ? { kept: {} } : splitMetadata(each)));
 };
 
 /** Gives the item back as it was. @throws Error for columns that `rowOf` cannot have written */
 export const itemOf = (row: OrderRow): Item => {
-  const item = newAttributes();
+  const item: Record<string, AttributeValue> = {};
   const put = (name: string, value: AttributeValue | undefined): void => {
-    if (value !== undefined) item[name] = value;
+    if (value !== undefined) setAttribute(item, name, value);
   };
   const text = (value: string | null): AttributeValue | undefined =>
     value === null ? undefined : { S: value };
@@ -240,10 +241,8 @@ export const itemOf = (row: OrderRow): Item => {
   put('logs_eventos', json(row.logs_eventos_ordem));
   put('versao', row.versao === null ? undefined : { N: String(row.versao) });
   const { metadata, kept }: Metadata =
-    row.metadados_ordem === null
-      ? { kept: newAttributes() }
-      : splitMetadata(decodeValue(row.metadados_ordem));
+    row.metadados_ordem === null ? { kept: {} } : splitMetadata(decodeValue(row.metadados_ordem));
   put('metadados', metadata);
-  for (const name of Object.keys(kept)) item[name] = kept[name] as AttributeValue;
+  for (const name of Object.keys(kept)) setAttribute(item, name, kept[name] as AttributeValue);
   return item;
 };

@@ -136,3 +136,30 @@ export const saveScan = async (db: Db, table: string, position: ScanPosition | n
     [sourceOf(table), JSON.stringify(position.map((each) => (each === undefined ? 'start' : each)))],
   );
 };
+
+/**
+ * Ends windows that earlier runs began and that have nothing left to archive: their orders changed, were removed by
+ * others, or were archived in another window. To be called when a run has seen every order; those that failed in this
+ * run stay as they are.
+ */
+export const settleLeftovers = async (tx: Tx, run: ArchiveRun, areaId: string | undefined): Promise<void> => {
+  const { rows } = await tx.query<{ id: string }>(
+    `SELECT id FROM intervals i
+     WHERE pipeline = $1 AND (source = $2 OR ($2::text IS NULL AND starts_with(source, $3))) AND state <> 'done'
+       AND run_id IS DISTINCT FROM $4
+       AND NOT EXISTS (SELECT FROM archive_batches b WHERE b.interval_id = i.id AND b.state = 'committed')`,
+    [
+      pipeline,
+      areaId === undefined ? null : ledgerSource(run.table, areaId),
+      `${sourceOf(run.table)} `,
+      run.runId,
+    ],
+  );
+  for (const { id } of rows) {
+    const interval = await ledger.readInterval(tx, id);
+    if (!interval) continue;
+    await restartWindow(tx, run, interval);
+    const { fence, runId } = run;
+    await ledger.markDone(tx, { id, fence, runId, output: { run: runId, nothingLeft: true } });
+  }
+};

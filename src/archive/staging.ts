@@ -41,6 +41,7 @@ export const stagedColumns = [
   'logs_eventos_participante',
   'versao',
   'hash_versao',
+  'arquivado_em',
 ] as const;
 
 /** Control characters: JSON text never has them raw, and texts that do are percent-encoded. */
@@ -50,7 +51,7 @@ export const nullMark = '\u001e';
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what the line format must not meet inside a text.
 const special = /[\u0000-\u001f%]/;
 
-const lineOf = (row: OrderRow, hash: string): string => {
+const lineOf = (row: OrderRow, hash: string, archivedAt: Date | null): string => {
   const texts = [row.ordem_id, row.area_id, row.contrato_id, row.cliente_requisitante_id, row.status_ordem];
   const isPlain = !texts.some((text) => text !== null && special.test(text));
   const text = (value: string | null): string =>
@@ -73,11 +74,13 @@ const lineOf = (row: OrderRow, hash: string): string => {
     json(row.logs_eventos_participante),
     row.versao === null ? nullMark : String(row.versao),
     hash,
+    archivedAt === null ? nullMark : String(archivedAt.getTime()),
   ].join(separator);
 };
 
 export type Stager = {
-  readonly add: (row: OrderRow, hash: string) => void;
+  /** `archivedAt`: of a row that is written again; absent, it gets the time of its batch. */
+  readonly add: (row: OrderRow, hash: string, archivedAt?: Date) => void;
   readonly orders: () => number;
   readonly bytes: () => number;
   readonly close: () => Stage;
@@ -104,8 +107,8 @@ export const openStage = (folder: string, areaId: string, month: Date, part: num
     waiting = 0;
   };
   return {
-    add: (row, hash) => {
-      const line = lineOf(row, hash);
+    add: (row, hash, archivedAt) => {
+      const line = lineOf(row, hash, archivedAt ?? null);
       // Bytes, at most: a UTF-16 unit is three in UTF-8.
       longestLine = Math.max(longestLine, line.length * 3);
       lines.push(line);

@@ -27,7 +27,8 @@ import { writeStage } from './write.ts';
 export type RunRoom = {
   readonly deps: ArchiveDeps;
   readonly run: ArchiveRun;
-  readonly session: DuckSession;
+  /** Opened at its first use: most runs of a small window have nothing to write. */
+  readonly session: () => Promise<DuckSession>;
   readonly counts: Counts;
   /** Names of attributes that this run has seen. */
   readonly knownNames: Set<string>;
@@ -79,7 +80,9 @@ const commitStage = async (
   const archivedAt = deps.clock();
   const batchId = newId('arc', archivedAt);
   const table = await loadTable(lake, archivedOrdersTable);
-  const file = await deps.timed('parquet', () => writeStage({ lake, session }, table, stage, archivedAt));
+  const file = await deps.timed('parquet', async () =>
+    writeStage({ lake, session: await session() }, table, stage, archivedAt),
+  );
   await deps.fault?.('after-parquet');
   const salts = newSalts(stage.orders.length);
   const receipts = stage.orders.map((order, at) => {

@@ -29,7 +29,8 @@ const rowsSql = (stage: Stage, archivedAt: Date): string => {
       from_json(cliente_participante_id, '["VARCHAR"]') AS cliente_participante_id,
       make_timestamptz(CAST(data_criacao AS BIGINT) * 1000) AS data_criacao,
       regras_ordem, metadados_ordem, notificacoes_ordem, logs_eventos_ordem, metadados_participante, logs_eventos_participante,
-      CAST(versao AS BIGINT) AS versao, hash_versao, TIMESTAMPTZ ${quoteText(archivedAt.toISOString())} AS arquivado_em
+      CAST(versao AS BIGINT) AS versao, hash_versao,
+      coalesce(make_timestamptz(CAST(arquivado_em AS BIGINT) * 1000), TIMESTAMPTZ ${quoteText(archivedAt.toISOString())}) AS arquivado_em
     FROM ${stagedRelation(stage)}`;
 };
 

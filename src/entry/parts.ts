@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Pool } from 'pg';
+import { archivedOrder } from '../archive/archive.ts';
 import { type OrdersDeps, personIds } from '../orders/orders.ts';
 import {
   type BreakerState,
@@ -122,6 +123,7 @@ export const openParts = async (
         clock,
         idOf,
         sqsUrl: config.MESSAGES_SQS_URL,
+        archivedOrder: (orderKey) => archivedOrder(db, orderKey),
         callbackProblem: webhookProblem,
       },
       reports: {

@@ -1,3 +1,4 @@
+import { archiveQueues } from '../archive/jobs.ts';
 import { consolidateQueues } from '../consolidate/jobs.ts';
 import { lakeQueues } from '../lake/jobs.ts';
 import { orderQueues } from '../orders/jobs.ts';
@@ -10,4 +11,5 @@ export const allQueues: readonly Queue<object>[] = [
   ...reportQueues,
   ...consolidateQueues,
   ...lakeQueues,
+  ...archiveQueues,
 ];

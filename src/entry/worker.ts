@@ -1,3 +1,4 @@
+import { workOnArchive } from '../archive/jobs.ts';
 import { workOnConsolidation } from '../consolidate/jobs.ts';
 import { workOnLake } from '../lake/jobs.ts';
 import { openConfiguredLake } from '../lake/open-lake.ts';
@@ -66,6 +67,7 @@ export const startWorker = async (
   const mirrored =
     config.LAKE_CATALOG === 'jdbc+glue' ? await openConfiguredLake({ config, pool: db }) : undefined;
   if (mirrored?.publish) await workOnLake({ jobs, log, publish: mirrored.publish });
+  await workOnArchive({ config, db, jobs, log });
   log.info('worker takes jobs');
   return {
     close: async () => {

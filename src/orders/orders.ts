@@ -16,6 +16,7 @@ import { type Tx, transaction } from '../platform/postgres.ts';
 import { Problem } from '../platform/problem.ts';
 import type { Language } from '../quorum/quorum.ts';
 import { newId } from '../shared/ids.ts';
+import { isStorableText } from '../shared/storable-text.ts';
 import { assemblyQueue } from './assembly.ts';
 import { cancelOrder as writeCancellation } from './cancellation.ts';
 import { decideOrder } from './decision.ts';
@@ -49,9 +50,14 @@ export type OrdersDeps = {
   idOf: PersonIds;
   /** Queue that gets every message; absent: none. */
   sqsUrl?: string | undefined;
+  /** Whether an order that is not here (any more) is in the archive; absent: there is no archive. */
+  archivedOrder?: (orderKey: string) => Promise<ArchivedOrder | undefined>;
   /** What is wrong with a callback address that no webhook could go to; absent: only delivery finds out. */
   callbackProblem?: (url: string) => string | undefined;
 };
+
+/** An order of the archive, as far as the API speaks of it. */
+export type ArchivedOrder = { readonly areaId: string; readonly archivedAt: Date };
 
 /** Who asks, under which request id. */
 export type Caller = { principal: Principal; requestId: string };
@@ -264,7 +270,7 @@ export const isOrderKey = (text: string): boolean => /^ord_[0-9A-Z]{26}$/.test(t
 
 /** @throws Problem `not-found`, also for an order of another area: its existence is no one else's business. */
 export const getOrder = async (
-  { db }: Pick<OrdersDeps, 'db'>,
+  { db, archivedOrder }: Pick<OrdersDeps, 'db' | 'archivedOrder'>,
   { principal }: Pick<Caller, 'principal'>,
   orderKey: string,
   language: Language,
@@ -272,8 +278,16 @@ export const getOrder = async (
   const order = isOrderKey(orderKey)
     ? await readOrder(db, orderKey, visibleAreas(principal), language)
     : null;
-  if (!order) throw notFound(orderKey);
-  return order;
+  if (order) return order;
+  const archived = isStorableText(orderKey) ? await archivedOrder?.(orderKey) : undefined;
+  // Whose area it is not learns nothing, here as elsewhere.
+  if (!archived || !mayUseArea(principal, archived.areaId)) throw notFound(orderKey);
+  const since = archived.archivedAt.toISOString().slice(0, 10);
+  throw new Problem(
+    'order-archived',
+    `Order ${orderKey} was archived on ${since}. Orders older than six months are available by report only: ask for one with POST /v1/reports, naming the order.`,
+    { headers: { link: '</v1/reports>; rel="related"' } },
+  );
 };
 
 /** @throws Problem `forbidden` where an area is named that the token does not have. */

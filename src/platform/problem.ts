@@ -18,6 +18,7 @@ export const problemTypes = {
   conflict: { status: 409, title: 'The resource is in another state' },
   'request-in-progress': { status: 409, title: 'A request with this idempotency key is still running' },
   'idempotency-key-reused': { status: 422, title: 'The idempotency key was used with another body' },
+  'order-archived': { status: 410, title: 'The order is old: it is available by report only' },
   'rate-limited': { status: 429, title: 'Too many requests' },
   'report-limit': { status: 429, title: 'The limit of reports is reached' },
   'report-not-ready': { status: 409, title: 'The report has no file yet, or never will' },

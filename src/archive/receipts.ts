@@ -1,0 +1,68 @@
+import { findTable, type Lake } from '../lake/tables.ts';
+import type { Db } from '../platform/postgres.ts';
+import { archivedOrdersTable } from './archived-orders.ts';
+import { windowFiles } from './archived-rows.ts';
+import { type Batch, findBatch, receiptsOf } from './batches.ts';
+import { merkleProof } from './merkle.ts';
+import type { Receipt } from './receipt.ts';
+import { versionsOf } from './versions.ts';
+
+/** No proven version of the order is in the archive. */
+export class NotArchivedError extends Error {
+  constructor(orderId: string) {
+    super(`order ${orderId} is not in the archive, or its batch is not proven yet`);
+    this.name = 'NotArchivedError';
+  }
+}
+
+/**
+ * The receipt of an order's newest archived version (or of the one with `hash`): anyone can check it with the public
+ * keys alone.
+ * @throws NotArchivedError
+ */
+export const makeReceipt = async (
+  { db, lake }: { db: Db; lake: Lake },
+  { orderId, hash }: { orderId: string; hash?: string },
+): Promise<Receipt> => {
+  const version = (await versionsOf(db, orderId)).find((each) => hash === undefined || each.hash === hash);
+  const batch = version && (await findBatch(db, version.batchId));
+  if (!version || !batch?.statement) throw new NotArchivedError(orderId);
+  const leaves = await receiptsOf(db, batch.batchId);
+  const own = leaves[version.position];
+  if (!own?.salt) throw new NotArchivedError(orderId);
+  const path = merkleProof(
+    leaves.map(({ leaf }) => leaf),
+    version.position,
+  );
+  return {
+    kind: 'lastro-archive-receipt',
+    version: 1,
+    order: {
+      orderId,
+      versionHash: version.hash,
+      salt: own.salt.toString('hex'),
+      archivedAt: batch.archivedAt.toISOString(),
+    },
+    proof: {
+      index: version.position,
+      size: leaves.length,
+      path: path.map((each) => Buffer.from(each).toString('hex')),
+    },
+    statement: batch.statement,
+    locator: await locatorOf(lake, batch),
+    removal: { outcome: version.outcome, at: version.outcomeAt?.toISOString() ?? null },
+  };
+};
+
+/** Where the row lies now. Not signed: compaction moves it. */
+const locatorOf = async (lake: Lake, batch: Batch): Promise<Record<string, unknown>> => {
+  const table = await findTable(lake, archivedOrdersTable);
+  const files = table ? await windowFiles(lake, table, batch) : [];
+  const own = files.filter(({ path }) => batch.files.includes(path));
+  return {
+    table: archivedOrdersTable,
+    areaId: batch.areaId,
+    files: (own.length > 0 ? own : files).map(({ path }) => path),
+    publishedRoot: `${lake.store.url}/${batch.publishedKey}`,
+  };
+};

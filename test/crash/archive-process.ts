@@ -1,0 +1,41 @@
+import { join } from 'node:path';
+import { archiveOrders, defaultLimits, type FaultPoint } from '../../src/archive/archive-run.ts';
+import { parseAge } from '../../src/archive/due.ts';
+import { openDynamoDb } from '../../src/archive/dynamodb.ts';
+import { patient } from '../../src/archive/patience.ts';
+import { jdbcCatalog } from '../../src/lake/catalog/jdbc.ts';
+import { openLake } from '../../src/lake/tables.ts';
+import { openPool } from '../../src/platform/postgres.ts';
+import { loadSigningKeys } from '../../src/platform/signing-keys.ts';
+import { openDirectoryStore } from '../../src/platform/store/directory.ts';
+
+// An archive run that kills its own process: <database url> <room's folder> <DynamoDB> <fault point> <which time>
+const [url = '', folder = '', endpoint = '', dieAt, nth] = process.argv.slice(2);
+const pool = openPool({ url });
+const store = await openDirectoryStore(join(folder, 'store'));
+const orders = openDynamoDb({
+  ...{ table: 'ordens', region: 'us-east-1', endpoint },
+  credentials: { accessKeyId: 'a', secretAccessKey: 'b' },
+});
+let met = 0;
+await archiveOrders(
+  {
+    pool,
+    lake: openLake({ store, catalog: jdbcCatalog({ db: pool }) }),
+    table: patient(orders.table, { readUnits: 1e6, writeUnits: 1e6 }),
+    keys: await loadSigningKeys({ path: join(folder, 'keys.json') }),
+    clock: () => new Date(),
+    stagingFolder: join(folder, 'staging'),
+    limits: { ...defaultLimits, roundOrders: 4, batchOrders: 2 },
+    removeDelayMs: 0,
+    concurrency: 2,
+    segments: 2,
+    timed: (_, work) => work(),
+    fault: (point: FaultPoint) => {
+      if (point === dieAt && ++met === Number(nth)) process.kill(process.pid, 'SIGKILL');
+    },
+  },
+  { table: 'ordens', olderThan: parseAge('6mo'), areaAges: new Map() },
+);
+orders.close();
+await pool.end();
