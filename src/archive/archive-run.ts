@@ -14,6 +14,7 @@ import { type Age, before, duenessOf } from './due.ts';
 import { textOf } from './item.ts';
 import { refreshOrderLookup } from './order-lookup.ts';
 import type { OrdersTable } from './orders-table.ts';
+import { openRebuilder } from './rebuild-threads.ts';
 import {
   type ArchiveRun,
   type Counts,
@@ -182,7 +183,8 @@ const runUnderLease = async (
   const session = (): ReturnType<typeof openDuckDb> =>
     (opened ??= openDuckDb({ temporaryParent: folder, memoryLimit: '500MB' }));
   const knownNames = new Set<string>();
-  const room: RunRoom = { deps, run, session, counts, knownNames, signal: request.signal };
+  const rebuilder = openRebuilder();
+  const room: RunRoom = { deps, run, session, rebuilder, counts, knownNames, signal: request.signal };
   const faults: VerificationError[] = [];
   const collect = async (work: Promise<void>): Promise<void> => {
     try {
@@ -200,6 +202,7 @@ const runUnderLease = async (
     await selectAndArchive(room, request, folder, collect);
     if (counts.batches > 0) await refreshLookup(room, folder);
   } finally {
+    await rebuilder.close();
     await (await opened)?.close();
     await rm(folder, { recursive: true, force: true });
   }

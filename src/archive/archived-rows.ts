@@ -14,31 +14,40 @@ export type ArchivedRow = OrderRow & { readonly hash_versao: string; readonly ar
  * The rows of a data file, a row group at a time, read by hyparquet: another implementation of Parquet than DuckDB,
  * which writes them. Only what is asked for is fetched from the store.
  */
-export async function* rowsOfFile(
+export const rowsOfFile = (
   store: Store,
   file: { readonly path: string; readonly bytes: number },
+): AsyncGenerator<ArchivedRow[]> => rowsOfBuffer(bufferOf(store, file), file.path);
+
+/** The same of bytes that are here already; `wanted` chooses row groups by their number. */
+export async function* rowsOfBuffer(
+  file: AsyncBuffer,
+  name: string,
+  wanted: (group: number) => boolean = () => true,
 ): AsyncGenerator<ArchivedRow[]> {
-  const buffer = bufferOf(store, file);
-  const metadata = await parquetMetadataAsync(buffer);
+  const metadata = await parquetMetadataAsync(file);
   let from = 0;
-  for (const group of metadata.row_groups) {
+  for (const [at, group] of metadata.row_groups.entries()) {
     const to = from + Number(group.num_rows);
-    let rows: ArchivedRow[] = [];
-    await parquetRead({
-      file: buffer,
-      metadata,
-      compressors,
-      rowStart: from,
-      rowEnd: to,
-      rowFormat: 'object',
-      onComplete: (found) => {
+    if (wanted(at)) {
+      let rows: ArchivedRow[] = [];
+      const onComplete = (found: unknown): void => {
         rows = found as ArchivedRow[];
-      },
-    });
-    if (rows.length !== to - from) {
-      throw new Error(`${file.path}: expected ${to - from} rows in a row group, found ${rows.length}`);
+      };
+      await parquetRead({
+        file,
+        metadata,
+        compressors,
+        rowStart: from,
+        rowEnd: to,
+        rowFormat: 'object',
+        onComplete,
+      });
+      if (rows.length !== to - from) {
+        throw new Error(`${name}: expected ${to - from} rows in a row group, found ${rows.length}`);
+      }
+      yield rows;
     }
-    yield rows;
     from = to;
   }
 }

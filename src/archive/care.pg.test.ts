@@ -259,7 +259,7 @@ describe('erasure', () => {
               cliente_participante_id: { S: at === 2 ? 'maria' : 'p1' },
               papel: { S: 'avalista' },
               metadados: { M: { cpf: { S: '12345678909' } } },
-              logs_eventos: { L: [{ S: 'maria assinou' }] },
+              logs_eventos: { L: [{ S: at < 3 ? 'maria assinou' : 'assinou' }] },
             },
           },
         ],

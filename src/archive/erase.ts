@@ -160,7 +160,11 @@ export const erase = (deps: EraseDeps, request: EraseRequest): Promise<Erased> =
     await transaction(pool, async (tx) => {
       if (files.length > 0) {
         const change = { basis, remove: files.map(({ file }) => file), add: written.add };
-        await overwriteFiles(lake, archivedOrdersTable, change, { tx, commitId: erasureId });
+        await overwriteFiles(lake, archivedOrdersTable, change, {
+          tx,
+          commitId: erasureId,
+          forgetBounds: true,
+        });
       }
       await emptyReceipts(
         tx,

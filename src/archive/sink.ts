@@ -82,16 +82,20 @@ export const openSink = (room: RunRoom, cutoff: (areaId: string) => Date, folder
     counts.read += items.length;
     const candidates = items.filter(isDue).map((item) => ({ item, id: textOf(item.ordem_id) ?? '' }));
     if (candidates.length === 0) return;
-    const known = await knownVersions(
+    // Asked first, and awaited after the hashes are made: the database works meanwhile.
+    const asked = knownVersions(
       deps.pool,
       candidates.map(({ id }) => id),
     );
-    for (const { item, id } of candidates) {
+    asked.catch(() => {});
+    const hashes = candidates.map(({ item }) => itemHash(item));
+    const known = await asked;
+    for (const [at, { item, id }] of candidates.entries()) {
       if ((known.keptUntil.get(id) ?? run.at) > run.at) {
         counts.restored++;
         continue;
       }
-      const hash = itemHash(item);
+      const hash = hashes[at] as string;
       const version = known.versions.get(id)?.find((each) => each.hash === hash);
       try {
         if (!version) stage(item, hash);

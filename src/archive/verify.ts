@@ -1,4 +1,4 @@
-import { type Lake, loadTable, type Table } from '../lake/tables.ts';
+import { type Lake, loadTable } from '../lake/tables.ts';
 import type { Db } from '../platform/postgres.ts';
 import { type PublicJwks, publicJwks, type SigningKeys } from '../platform/signing-keys.ts';
 import { ObjectExistsError, type Store } from '../platform/store/store.ts';
@@ -8,6 +8,7 @@ import { type Batch, type Outcome, type ReceiptRow, receiptsOf } from './batches
 import { monthText } from './due.ts';
 import { type Item, itemHash } from './item.ts';
 import { merkleRoot } from './merkle.ts';
+import type { Rebuilder } from './rebuild-threads.ts';
 import { leafOf, readStatement, type Statement, saltedHash, signStatement } from './receipt.ts';
 import { itemOf } from './row.ts';
 
@@ -48,13 +49,17 @@ export class VerificationError extends Error {
 
 export type VerifyDeps = { readonly lake: Lake; readonly db: Db };
 
-/** The rows of a batch: its own files while they are live, else (compacted) all of its area and month. */
-async function* batchRows(lake: Lake, table: Table, batch: Batch): AsyncGenerator<ArchivedRow[]> {
-  const live = await windowFiles(lake, table, batch);
+/** The files that hold a batch: its own while they are live, else (compacted) all of its area and month. */
+const batchFiles = async (lake: Lake, batch: Batch): Promise<Awaited<ReturnType<typeof windowFiles>>> => {
+  const live = await windowFiles(lake, await loadTable(lake, archivedOrdersTable), batch);
   const own = live.filter(({ path }) => batch.files.includes(path));
-  for (const file of own.length === batch.files.length ? own : live) {
+  return own.length === batch.files.length ? own : live;
+};
+
+async function* batchRows(lake: Lake, batch: Batch): AsyncGenerator<ArchivedRow[]> {
+  const archivedAt = batch.archivedAt.getTime();
+  for (const file of await batchFiles(lake, batch)) {
     for await (const rows of rowsOfFile(lake.store, file)) {
-      const archivedAt = batch.archivedAt.getTime();
       yield rows.filter((row) => row.arquivado_em.getTime() === archivedAt);
     }
   }
@@ -65,7 +70,7 @@ const rebuilt = (row: ArchivedRow, receipt: ReceiptRow): Item | string => {
   try {
     const item = itemOf(row);
     const hash = itemHash(item);
-    if (hash !== receipt.hash) return 'the item rebuilt from its row has another hash than the one archived';
+    if (hash !== receipt.hash) return anotherHash;
     if (row.hash_versao !== hash) return 'hash_versao is not the hash of its row';
     return item;
   } catch (error) {
@@ -79,26 +84,30 @@ const rebuilt = (row: ArchivedRow, receipt: ReceiptRow): Item | string => {
  * @throws VerificationError
  */
 export const verifyBatch = async (
-  { lake, db }: VerifyDeps,
+  { lake, db, rebuilder }: VerifyDeps & { rebuilder: Rebuilder },
   batch: Batch,
 ): Promise<{ orders: number; root: Uint8Array }> => {
   const receipts = await receiptsOf(db, batch.batchId);
-  const waiting = new Map(receipts.flatMap((each) => (each.orderId === null ? [] : [[each.orderId, each]])));
+  const waiting = new Map(
+    receipts.flatMap((each) => (each.orderId === null ? [] : [[each.orderId, each.hash]])),
+  );
   const differences: Difference[] = [];
-  const table = await loadTable(lake, archivedOrdersTable);
-  for await (const rows of batchRows(lake, table, batch)) {
-    for (const row of rows) {
-      const receipt = waiting.get(row.ordem_id);
-      if (!receipt) {
-        differences.push({
-          orderId: row.ordem_id,
-          difference: 'there is no such order in the batch, or it is there twice',
-        });
-        continue;
+  for (const file of await batchFiles(lake, batch)) {
+    for await (const rows of rebuilder.rebuild(lake.store, file)) {
+      for (const { orderId, hash, archivedAt, fault } of rows) {
+        if (archivedAt !== batch.archivedAt.getTime()) continue;
+        const expected = waiting.get(orderId);
+        if (expected === undefined) {
+          differences.push({
+            orderId,
+            difference: 'there is no such order in the batch, or it is there twice',
+          });
+          continue;
+        }
+        waiting.delete(orderId);
+        if (fault !== undefined) differences.push({ orderId, difference: fault });
+        else if (hash !== expected) differences.push({ orderId, difference: anotherHash });
       }
-      waiting.delete(row.ordem_id);
-      const item = rebuilt(row, receipt);
-      if (typeof item === 'string') differences.push({ orderId: row.ordem_id, difference: item });
     }
   }
   for (const orderId of waiting.keys()) differences.push({ orderId, difference: 'it cannot be read back' });
@@ -111,6 +120,8 @@ export const verifyBatch = async (
   if (differences.length > 0) throw new VerificationError(batch.batchId, differences);
   return { orders: receipts.length, root: merkleRoot(receipts.map(({ leaf }) => leaf)) };
 };
+
+const anotherHash = 'the item rebuilt from its row has another hash than the one archived';
 
 export const statementOf = (batch: Batch, root: Uint8Array): Statement => ({
   batch: batch.batchId,
@@ -178,9 +189,8 @@ export async function* verifiedOrders(
   );
   const archivedAt = batch.archivedAt.toISOString();
   let found: VerifiedOrder[] = [];
-  for await (const rows of open.size === 0
-    ? []
-    : batchRows(lake, await loadTable(lake, archivedOrdersTable), batch)) {
+  if (open.size === 0) return;
+  for await (const rows of batchRows(lake, batch)) {
     for (const row of rows) {
       const receipt = open.get(row.ordem_id);
       if (!receipt || receipt.hash !== row.hash_versao) continue;

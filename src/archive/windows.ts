@@ -16,6 +16,7 @@ import {
   openBatches,
   rejectBatch,
 } from './batches.ts';
+import type { Rebuilder } from './rebuild-threads.ts';
 import { leafOf, newSalts, saltedHash } from './receipt.ts';
 import { removeVerified } from './remove.ts';
 import { type ArchiveRun, beginWindow, type Counts, restartWindow, sourceOf } from './runs.ts';
@@ -29,6 +30,7 @@ export type RunRoom = {
   readonly run: ArchiveRun;
   /** Opened at its first use: most runs of a small window have nothing to write. */
   readonly session: () => Promise<DuckSession>;
+  readonly rebuilder: Rebuilder;
   readonly counts: Counts;
   /** Names of attributes that this run has seen. */
   readonly knownNames: Set<string>;
@@ -137,7 +139,9 @@ const proveBatch = async (room: RunRoom, batchId: string): Promise<void> => {
   const { lake, pool, keys } = deps;
   const batch = await requireBatch(room, batchId);
   try {
-    const { orders, root } = await deps.timed('verify', () => verifyBatch({ lake, db: pool }, batch));
+    const { orders, root } = await deps.timed('verify', () =>
+      verifyBatch({ lake, db: pool, rebuilder: room.rebuilder }, batch),
+    );
     await deps.fault?.('after-verify');
     const published = await publishRoot({ store: lake.store, keys }, statementOf(batch, root));
     await deps.fault?.('after-publish');

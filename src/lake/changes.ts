@@ -50,6 +50,7 @@ export const commitChange = async (
       remove,
       commitId,
       summary: options.summary ?? {},
+      ...(options.forgetBounds ? { forgetBounds: true } : {}),
     });
   });
   const snapshot = committedAs(done.metadata, commitId);

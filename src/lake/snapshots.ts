@@ -36,6 +36,8 @@ export type SnapshotChange = {
   readonly remove: ReadonlySet<string>;
   readonly commitId: string;
   readonly summary: Readonly<Record<string, string>>;
+  /** See `CommitOptions`. */
+  readonly forgetBounds?: boolean;
 };
 
 const rowsOf = (entries: readonly NewEntry[], status: NewEntry['status']): number =>
@@ -193,7 +195,7 @@ const withoutFiles = async (
   store: Store,
   base: TableMetadata,
   manifests: readonly ManifestFile[],
-  { remove, staged }: SnapshotChange,
+  { remove, staged, forgetBounds }: SnapshotChange,
   sequenceNumber: number,
 ): Promise<{ kept: ManifestFile[]; removed: DataFile[] }> => {
   if (remove.size === 0) return { kept: [...manifests], removed: [] };
@@ -207,7 +209,12 @@ const withoutFiles = async (
     const rewritten = entries.map((entry): NewEntry => {
       const isLeaving = remove.has(entry.file.path);
       return isLeaving
-        ? { ...entry, status: 'deleted', snapshotId: staged.snapshotId }
+        ? {
+            ...entry,
+            ...(forgetBounds ? { file: withoutBounds(entry.file) } : {}),
+            status: 'deleted',
+            snapshotId: staged.snapshotId,
+          }
         : { ...entry, status: 'existing' };
     });
     return writeManifest(store, base, manifest.specId, staged.snapshotId, sequenceNumber, rewritten);
@@ -219,6 +226,8 @@ const withoutFiles = async (
   }
   return { kept, removed };
 };
+
+const withoutBounds = ({ lowerBounds: _lower, upperBounds: _upper, ...file }: DataFile): DataFile => file;
 
 /** As Java's `commit.manifest.min-count-to-merge` and `commit.manifest.target-size-bytes`. */
 const mergeAt = 100;

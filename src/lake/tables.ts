@@ -60,6 +60,11 @@ export type CommitOptions = {
   readonly commitId?: string;
   /** Joins the caller's transaction: the commit exists when, and only when, the transaction commits. */
   readonly tx?: Tx;
+  /**
+   * The entries of removed files lose their bounds, which hold values of the rows that leave: for an erasure. The change
+   * can still be undone while its files are there, but they are then read by every query.
+   */
+  readonly forgetBounds?: boolean;
   /** Further keys of the snapshot summary, for example `lastro.run`. */
   readonly summary?: Readonly<Record<string, string>>;
 };
