@@ -308,7 +308,7 @@ describe('erasure', () => {
     const { rows: trail } = await database.pool.query(
       "SELECT acao, recurso, detalhe FROM trilha_auditoria WHERE acao LIKE 'archive.%' ORDER BY sequencia",
     );
-    expect(trail.map((row) => [row.acao, row.detalhe.reference])).toEqual([
+    expect(trail.map((row) => [row.acao, JSON.parse(row.detalhe).reference])).toEqual([
       ['archive.erase', 'LGPD-1'],
       ['archive.erase', 'LGPD-1'],
     ]);
