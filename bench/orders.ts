@@ -259,9 +259,12 @@ const measureMemory = async (desk: Desk, count: number) => {
   return samples;
 };
 
-/** How each table's key is made anew for a copy. `$copy` stands for the copy's number. */
+/** Spreads copies over twenty areas. */
+const areaOfCopy = "'A' || (('x' || substr(md5(envelope_id || '$copy'), 1, 4))::bit(16)::int % 20)";
+
+/** What is made anew for a copy, beside the order's key; `''`: left to the table. `$copy` is the copy's number. */
 const copied: Record<string, Record<string, string>> = {
-  envelopes: {},
+  envelopes: { area_id: areaOfCopy },
   partes: {},
   participantes: {},
   evidencias: {},
@@ -269,6 +272,7 @@ const copied: Record<string, Record<string, string>> = {
   mensagens: {
     sequencia: '',
     transacao: '',
+    area_id: areaOfCopy,
     mensagem_id: "'msg_01D' || upper(substr(md5(mensagem_id || '$copy'), 1, 23))",
   },
 };
@@ -292,7 +296,7 @@ const store = async (db: pg.Pool, count: number): Promise<void> => {
       const names = columns.map(({ name }) => name).filter((name) => made[name] !== '');
       await db.query(
         `INSERT INTO ${table} (${names.join(', ')})
-         SELECT ${names.map((name) => made[name]?.replace('$copy', String(copy)) ?? name).join(', ')} FROM ${table}
+         SELECT ${names.map((name) => made[name]?.replaceAll('$copy', String(copy)) ?? name).join(', ')} FROM ${table}
          WHERE envelope_id IN (SELECT envelope_id FROM envelopes WHERE envelope_id NOT LIKE 'ord_01D%' AND decidido_em IS NOT NULL)
          ON CONFLICT DO NOTHING`,
       );

@@ -3,6 +3,7 @@ import { type Desk, openDesk, orderOf } from '../../test/services/desk.ts';
 import { explainedPool } from '../../test/services/explained.ts';
 import { testDatabase } from '../../test/services/postgres.ts';
 import { silentLog } from '../platform/log.ts';
+import { readMessages } from '../platform/outbox.ts';
 import { newId } from '../shared/ids.ts';
 import { resumeWaiting } from './assembly.ts';
 import { keepHouse } from './housekeeping.ts';
@@ -89,7 +90,7 @@ describe('with 20,000 orders stored, an index answers', () => {
       `INSERT INTO envelopes (envelope_id, area_id, status_envelope, plataforma_id, meio_assinatura_id, poder,
          requisitante_id, tipo_requisitante, numero_participantes, coro_completo, motivo_espera, parceiro_esperado,
          pedido, parametros, prazo_decisao, decidido_em, data_criacao, criado_por, data_atualizacao, atualizado_por)
-       SELECT k, 'A' || (n % 20), CASE WHEN n % 200 = 0 THEN 'em_processamento' ELSE 'concluido' END,
+       SELECT k, CASE WHEN n > 100 THEN 'A' || (n % 20) ELSE 'Z' || (n % 2) END, CASE WHEN n % 200 = 0 THEN 'em_processamento' ELSE 'concluido' END,
          'bankline', 'digital', 'p', 'x', 'pessoa_juridica', 1, CASE WHEN n % 200 = 0 THEN NULL ELSE true END,
          CASE WHEN n % 200 = 0 THEN 'waiting_partner' END,
          CASE WHEN n % 200 = 0 THEN CASE WHEN n % 400 = 0 THEN 'powers' ELSE 'registry' END END,
@@ -145,6 +146,30 @@ describe('with 20,000 orders stored, an index answers', () => {
   it('a later page of a list', async () => {
     const plan = await find(['A3'], { after: keys[10_000] });
     expect(plan).not.toContain('Seq Scan');
+  });
+
+  it.each([[['Z1']], [['Z0', 'Z1']]])(
+    'the list of areas that have been quiet (%s), without going through the orders of others',
+    async (areas) => {
+      for (const filter of [{}, { status: 'completed' } as const]) {
+        const plan = await find(areas, filter);
+        expect(plan).toContain('envelopes_por_area');
+        expect(plan).not.toMatch(/Filter: .*area_id/);
+      }
+    },
+  );
+
+  it('the messages of an area, without going through those of others', async () => {
+    await explained.pool.query(
+      `INSERT INTO mensagens (mensagem_id, area_id, envelope_id, tipo, corpo, data_criacao)
+       SELECT 'msg_' || n, 'A' || (n % 20), 'ord_' || n, 't', '{}', now() FROM generate_series(1, 20000) n`,
+    );
+    await explained.pool.query('ANALYZE mensagens');
+    explained.plans();
+    await readMessages(explained.pool, { areas: ['A3'], limit: 100 });
+    expect(explained.plans().join('\n')).toContain('mensagens_por_area');
+    await readMessages(explained.pool, { areas: null, limit: 100 });
+    expect(explained.plans().join('\n')).toContain('mensagens_em_ordem');
   });
 
   it('one order', async () => {

@@ -1,4 +1,4 @@
-import type { Db } from '../platform/postgres.ts';
+import { byArea, type Db } from '../platform/postgres.ts';
 import type { QuorumInput, QuorumOutput } from '../quorum/contract.ts';
 import { explain, type Language } from '../quorum/quorum.ts';
 import { leastIdAt } from '../shared/ids.ts';
@@ -267,18 +267,18 @@ export const listOrders = async (
   db: Db,
   { areas, status, from, to, after, limit }: OrderFilter,
 ): Promise<{ orders: OrderSummary[]; next: string | null }> => {
+  const newest = (inArea: string): string =>
+    `SELECT * FROM envelopes WHERE ${inArea} AND ($1::text IS NULL OR status_envelope = $1)
+       AND envelope_id >= $2 AND envelope_id < $3
+     ORDER BY envelope_id DESC LIMIT $4`;
   const { rows } = await db.query<SummaryRow>(
-    `SELECT ${summaryColumns} FROM envelopes
-     WHERE ($1::text[] IS NULL OR area_id = ANY ($1))
-       AND ($2::text IS NULL OR status_envelope = $2)
-       AND envelope_id >= $3 AND envelope_id < $4
-     ORDER BY envelope_id DESC LIMIT $5`,
+    `SELECT ${summaryColumns} FROM (${byArea(areas, 5, newest)}) e ORDER BY envelope_id DESC LIMIT $4`,
     [
-      areas,
       status ? toStatusEnvelope(status) : null,
       from ? leastIdAt('ord', from) : '',
       earliest(after, to ? leastIdAt('ord', to) : undefined),
       limit + 1,
+      ...(areas ?? []),
     ],
   );
   const page = rows.slice(0, limit);

@@ -111,7 +111,7 @@ const limited = (partner: PartnerName, timeoutMs: number) => {
 export const openGuard = (deps: GuardDeps, options: ResilienceOptions): Guard => {
   const { partner } = deps;
   const { timeoutMs, retries = 2, retryDelayMs = 50, breakAfter = 5, halfOpenAfterMs = 5_000 } = options;
-  const lanes = bulkhead(options.concurrency ?? defaultConcurrency, options.queue ?? 512);
+  const lanes = bulkhead(options.concurrency ?? defaultConcurrency, options.queue ?? 2_048);
   const retried = retry(
     handleWhen((error) => isReason(error, worthRetrying)),
     {

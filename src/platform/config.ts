@@ -123,7 +123,7 @@ export const settings = {
   },
   WORKER_CONCURRENCY: {
     about: 'Orders that a worker process assembles at once.',
-    schema: z.coerce.number().int().min(1).max(512).default(64),
+    schema: z.coerce.number().int().min(1).max(512).default(128),
   },
   SMTP_URL: {
     about:

@@ -168,7 +168,8 @@ export const openJobs = async ({
     },
     work: async (queue, concurrency, handler) => {
       // Few fetchers with large batches: each fetch and each completion is a statement, however many jobs it has.
-      const fetchers = concurrency < 4 ? 1 : 2;
+      // Not one alone: a fetcher comes back when the last of its jobs is done.
+      const fetchers = concurrency < 4 ? 1 : Math.max(2, Math.ceil(concurrency / 32));
       await boss.work(
         queue.name,
         {

@@ -1,5 +1,5 @@
 import type { Jobs, Queue } from './jobs.ts';
-import type { Db, Tx } from './postgres.ts';
+import { byArea, type Db, type Tx } from './postgres.ts';
 
 export type Channel = 'webhook' | 'sqs';
 
@@ -101,14 +101,16 @@ export const readMessages = async (
   }: { areas: readonly string[] | null; after?: string | undefined; limit: number },
 ): Promise<MessagePage> => {
   const [transaction, sequence] = after.split('-');
+  const oldest = (inArea: string): string =>
+    `SELECT corpo, transacao, sequencia FROM mensagens
+     WHERE ${inArea} AND transacao < pg_snapshot_xmin(pg_current_snapshot())
+       AND (transacao, sequencia) > ($1::text::xid8, $2::bigint)
+     ORDER BY transacao, sequencia LIMIT $3`;
   const { rows } = await db.query<{ corpo: string; transacao: string; sequencia: string }>(
     // Ordered by the table's columns: a bare name would mean the answer's, which are text and sort as such.
-    `SELECT corpo, transacao::text, sequencia::text FROM mensagens
-     WHERE area_id IS NOT NULL AND ($1::text[] IS NULL OR area_id = ANY ($1))
-       AND transacao < pg_snapshot_xmin(pg_current_snapshot())
-       AND (transacao, sequencia) > ($2::text::xid8, $3::bigint)
-     ORDER BY mensagens.transacao, mensagens.sequencia LIMIT $4`,
-    [areas, transaction, sequence, limit],
+    `SELECT corpo, transacao::text, sequencia::text FROM (${byArea(areas, 4, oldest)}) m
+     ORDER BY m.transacao, m.sequencia LIMIT $3`,
+    [transaction, sequence, limit, ...(areas ?? [])],
   );
   const last = rows.at(-1);
   return {

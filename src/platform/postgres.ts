@@ -21,6 +21,21 @@ export const prepared =
   (name: string, text: string) =>
   (values: unknown[]): PreparedStatement => ({ name, text, values });
 
+/**
+ * A query over some areas, as the union of a query over each; null: over all. An index has the rows of one area in
+ * order. For several at once PostgreSQL would go through the rows of all areas, and come to those of a quiet one
+ * last. The areas are the statement's parameters from `first` on.
+ */
+export const byArea = (
+  areas: readonly string[] | null,
+  first: number,
+  query: (condition: string) => string,
+): string => {
+  if (areas === null) return query('true');
+  if (areas.length === 0) return query('false');
+  return areas.map((_, index) => `(${query(`area_id = $${first + index}`)})`).join(' UNION ALL ');
+};
+
 /** A transaction's client. The brand keeps a pool from being passed where atomicity is needed. */
 export type Tx = Db & { readonly inTransaction: true };
 

@@ -6,7 +6,7 @@ export type ExplainedPool = { pool: pg.Pool; plans: () => string[]; close: () =>
  * A pool whose sessions tell the plan of every statement that they run (`auto_explain`): what is looked at is
  * the product's own statement, with the values that it was run with, and not a copy of it.
  */
-export const explainedPool = (url: string): ExplainedPool => {
+export const explainedPool = (url: string, settings: readonly string[] = []): ExplainedPool => {
   const plans: string[] = [];
   const pool = new pg.Pool({
     connectionString: url,
@@ -16,6 +16,7 @@ export const explainedPool = (url: string): ExplainedPool => {
       '-c auto_explain.log_min_duration=0',
       '-c auto_explain.log_format=text',
       '-c client_min_messages=log',
+      ...settings.map((setting) => `-c ${setting}`),
     ].join(' '),
   });
   pool.on('connect', (client) => {
