@@ -1,9 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AloneCatalogError, findTable } from '../lake/tables.ts';
+import { findTable } from '../lake/tables.ts';
 import { type CliContext, UserError, write } from '../platform/cli.ts';
 import { diskFull } from '../platform/disk-full.ts';
-import { LeaseHeldError } from '../platform/leases.ts';
 import { type CommandRoom, checkTable, openCommandRoom, type RunOptions } from './command-room.ts';
 import { planOnly, stoppedEarly } from './consolidate.ts';
 import { defaultLimits, type Limits } from './limits.ts';
@@ -24,7 +23,7 @@ const limitsOf = (options: RunOptions): Limits => ({
   ...(options.maxBatchSeconds === undefined ? {} : { batchMs: options.maxBatchSeconds * 1e3 }),
 });
 
-/** Runs `work` with what commands need; a lease that is held is an answer, not a crash. */
+/** Runs `work` with what commands need; a lease that is held or a full disk is an answer, not a crash. */
 const inRoom = async (
   context: CliContext,
   options: { domains?: string | undefined },
@@ -34,10 +33,7 @@ const inRoom = async (
   try {
     await work(room);
   } catch (error) {
-    if (error instanceof LeaseHeldError || error instanceof AloneCatalogError) {
-      throw new UserError(error.message, 1);
-    }
-    throw error;
+    throw toUserError(error);
   } finally {
     await room.close();
   }
@@ -77,7 +73,7 @@ export const consolidateCommand = async (
       } catch (error) {
         progress.end();
         // On a schedule the next round mends what it can; the incident is open.
-        if (options.every === undefined || signal.aborted) throw toUserError(error);
+        if (options.every === undefined || signal.aborted) throw error;
         progress.notice(`the run failed: ${error instanceof Error ? error.message : String(error)}`);
       }
       if (options.every === undefined) return;
@@ -92,6 +88,7 @@ export const consolidateCommand = async (
 /** What a run can fail of by itself has a message that says all; a stack trace is for our own mistakes. */
 const toUserError = (error: unknown): unknown => {
   const known = [
+    'AloneCatalogError',
     'LeaseHeldError',
     'FenceLostError',
     'BatchLimitError',

@@ -8,6 +8,8 @@ export type FolderListing = {
   readonly below: readonly string[];
   /** Why it could not be looked into: it is left for a later run. */
   readonly problem?: string;
+  /** Files whose names are not UTF-8: no key could name them. */
+  readonly unnamed?: number;
 };
 
 /**
@@ -19,6 +21,7 @@ export const listFolder = (source: Source, path: string): FolderListing => {
   const absolute = `${source.root}/${path}`;
   const folder = openListedFolder(path);
   const below: string[] = [];
+  let unnamed = 0;
   let entries: Dirent[];
   try {
     entries = readdirSync(absolute, { withFileTypes: true });
@@ -31,7 +34,9 @@ export const listFolder = (source: Source, path: string): FolderListing => {
     if (entry.isDirectory() && !/^[._]/.test(entry.name)) below.push(`${path}${entry.name}/`);
     if (!entry.isFile()) continue;
     const found = lstatSync(absolute + entry.name, { throwIfNoEntry: false });
+    // Such a name comes with U+FFFD in place of its bytes, and is not found by it.
+    if (!found && entry.name.includes('\ufffd')) unnamed++;
     if (found) folder.add({ name: entry.name, size: found.size, modified: found.mtimeMs });
   }
-  return { folder: folder.folder(), below };
+  return { folder: folder.folder(), below, ...(unnamed > 0 ? { unnamed } : {}) };
 };

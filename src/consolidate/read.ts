@@ -193,6 +193,12 @@ const listDirectory = async (
           if (message.folder.path === '') fail(new SourceError(url, message.problem));
           notice(`${message.folder.path} was left for the next run: ${message.problem}`);
         }
+        if (message.unnamed !== undefined) {
+          const where = message.folder.path || 'the source';
+          notice(
+            `${message.unnamed} files in ${where} have names that are not UTF-8: rename them to have them taken`,
+          );
+        }
         if (message.folder.sizes.length > 0) listing.push(receivedFolder(message.folder));
         waiting.push(...message.below);
         next();
