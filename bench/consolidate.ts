@@ -11,7 +11,7 @@ import { startEmbeddedPostgres } from '../src/platform/embedded-postgres.ts';
 import { smallFiles } from './consolidate-data.ts';
 import { machine } from './machine.ts';
 
-// npm run bench:consolidate [-- --files 70000 --runs 3 --sizes 7000,70000,280000 --cap 120]
+// npm run bench:consolidate [-- --files 70000 --runs 3 --sizes 7000,70000,280000 --cap 120 --parts compare,linear,s3]
 const { values } = parseArgs({
   options: {
     files: { type: 'string', default: '70000' },
@@ -19,6 +19,7 @@ const { values } = parseArgs({
     sizes: { type: 'string', default: '7000,70000,280000' },
     cap: { type: 'string', default: '120' },
     's3-files': { type: 'string', default: '70000' },
+    parts: { type: 'string', default: 'compare,linear,s3' },
   },
 });
 const runs = Number(values.runs);
@@ -109,7 +110,7 @@ type Summary = { rows: number; documents: number; bytesIn: number; bytesOut: num
 const home = join(scratch, 'home');
 const started = await startEmbeddedPostgres({ home });
 const env = { LASTRO_HOME: home, DATABASE_URL: started.url };
-try {
+const compare = async (): Promise<void> => {
   const files = Number(values.files);
   const folder = smallFiles(dataFolder, files);
   console.log(`${files} files; ${machine()}; median of ${runs}\n`);
@@ -146,7 +147,9 @@ try {
     cold,
     `${(cold.seconds / floor.seconds).toFixed(2)} x the floor`,
   );
+};
 
+const linear = async (): Promise<void> => {
   console.log(
     '\nlinear in the number of files (what each further file costs, so that the start of the process is left out)',
   );
@@ -164,7 +167,9 @@ try {
     );
     before = { size, seconds: measured.seconds };
   }
+};
 
+const fromS3 = async (): Promise<void> => {
   console.log('\nS3');
   const s3Files = Number(values['s3-files']);
   const place = smallFiles(dataFolder, s3Files);
@@ -200,6 +205,15 @@ try {
     await lastro('s3://bucket', { ...env, ...keysOf, AWS_ENDPOINT_URL: endpoint }),
   );
   await fauxqs.stop();
+};
+
+try {
+  for (const part of values.parts.split(',')) {
+    if (part === 'compare') await compare();
+    else if (part === 'linear') await linear();
+    else if (part === 's3') await fromS3();
+    else throw new Error(`--parts: expected compare, linear, s3, found ${part}`);
+  }
 } finally {
   await started.stop();
   await rm(scratch, { recursive: true, force: true });
