@@ -2,6 +2,7 @@ import { archiveQueues } from '../archive/jobs.ts';
 import { consolidateQueues } from '../consolidate/jobs.ts';
 import { lakeQueues } from '../lake/jobs.ts';
 import { orderQueues } from '../orders/jobs.ts';
+import { pipelineQueues } from '../pipelines/jobs.ts';
 import type { Queue } from '../platform/jobs.ts';
 import { reportQueues } from '../reports/jobs.ts';
 
@@ -12,4 +13,5 @@ export const allQueues: readonly Queue<object>[] = [
   ...consolidateQueues,
   ...lakeQueues,
   ...archiveQueues,
+  ...pipelineQueues,
 ];

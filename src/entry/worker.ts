@@ -4,6 +4,7 @@ import { workOnLake } from '../lake/jobs.ts';
 import { openConfiguredLake } from '../lake/open-lake.ts';
 import { workOnOrders } from '../orders/jobs.ts';
 import { resumeWaiting } from '../orders/orders.ts';
+import { workOnPipelines } from '../pipelines/jobs.ts';
 import { holderName } from '../platform/leases.ts';
 import { openMailer } from '../platform/mail.ts';
 import { openSqs } from '../platform/sqs.ts';
@@ -68,6 +69,15 @@ export const startWorker = async (
     config.LAKE_CATALOG === 'jdbc+glue' ? await openConfiguredLake({ config, pool: db }) : undefined;
   if (mirrored?.publish) await workOnLake({ jobs, log, publish: mirrored.publish });
   await workOnArchive({ config, db, jobs, log });
+  const { SERVICENOW_URL, SERVICENOW_TOKEN } = config;
+  await workOnPipelines({
+    ...{ jobs, db, log, metrics: parts.metrics, clock, runLastro },
+    folder: config.LASTRO_PIPELINES,
+    concurrency: config.PIPELINE_CONCURRENCY,
+    ...(SERVICENOW_URL && SERVICENOW_TOKEN
+      ? { serviceNow: { url: SERVICENOW_URL, token: SERVICENOW_TOKEN } }
+      : {}),
+  });
   log.info('worker takes jobs');
   return {
     close: async () => {

@@ -76,6 +76,7 @@ const addRun = (pipeline: Command, context: CliContext): void => {
     .option('--cadence <name>', 'only hourly, daily or full windows')
     .option('--refill', 'also holes that were made by hand or by a rollback')
     .option('--rebuild', 'make silver anew from bronze')
+    .option('--layer <name>', 'only bronze and silver (silver), or only what gold has to follow (gold)')
     .option('--limit <count>', 'at most so many windows of each', count)
     .option('--parallel <count>', 'pipelines at once', count, 2)
     .option('--dry-run', 'show what a run would do, as `plan` does')

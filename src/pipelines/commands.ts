@@ -65,6 +65,7 @@ export type RunCommandOptions = {
   cadence?: string;
   refill?: boolean;
   rebuild?: boolean;
+  layer?: string;
   limit?: number;
   parallel: number;
   json?: boolean;
@@ -73,6 +74,11 @@ export type RunCommandOptions = {
 export const cadenceOption = (text: string | undefined): CadenceName | undefined => {
   if (text === undefined || text === 'hourly' || text === 'daily' || text === 'full') return text;
   throw new UserError(`--cadence: expected hourly, daily or full, found ${JSON.stringify(text)}`);
+};
+
+const layerOption = (text: string | undefined): 'silver' | 'gold' | undefined => {
+  if (text === undefined || text === 'silver' || text === 'gold') return text;
+  throw new UserError(`--layer: expected silver or gold, found ${JSON.stringify(text)}`);
 };
 
 export const chosen = (room: CommandRoom, names: readonly string[], all: boolean): Pipeline[] => {
@@ -86,9 +92,17 @@ export const runCommand = (context: CliContext, names: string[], options: RunCom
     const pipelines = chosen(room, names, options.all === true);
     const cadence = cadenceOption(options.cadence);
     const { refill, rebuild, limit } = options;
+    const layer = layerOption(options.layer);
     const results = await mapLimited(pipelines, options.parallel, async (pipeline) => {
       try {
-        return await runPipeline(room, pipeline, { cadence, refill, rebuild, limit, signal: context.signal });
+        return await runPipeline(room, pipeline, {
+          cadence,
+          refill,
+          rebuild,
+          layer,
+          limit,
+          signal: context.signal,
+        });
       } catch (error) {
         // One that is held or broken must not keep the others from running.
         if (pipelines.length === 1 && !(error instanceof LeaseHeldError)) throw error;

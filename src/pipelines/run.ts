@@ -26,6 +26,8 @@ export type RunOptions = {
   readonly limit?: number | undefined;
   /** Takes exactly these in place of what is due. */
   readonly windows?: readonly DueWindow[] | undefined;
+  /** Only up to silver, or only what gold has to follow. Default: all. */
+  readonly layer?: 'silver' | 'gold' | undefined;
   /** Makes silver anew even though nothing changed. */
   readonly rebuild?: boolean | undefined;
   readonly signal: AbortSignal;
@@ -60,11 +62,15 @@ export const runPipeline = (
 ): Promise<PipelineRun> =>
   withSession(deps, async (session) => {
     const graph = await goldGraph(session.connection, deps.pipelines);
-    const windows = await underLease(deps, pipeline, options.signal, (held) =>
-      moveWindows({ deps, pipeline, session, graph, ...held }, options),
-    );
+    const { layer, signal } = options;
+    const windows =
+      layer === 'gold'
+        ? []
+        : await underLease(deps, pipeline, signal, (held) =>
+            moveWindows({ deps, pipeline, session, graph, ...held }, options),
+          );
     await deps.fault?.('between-layers');
-    const gold = await followGold(deps, session, graph, pipeline, options.signal);
+    const gold = layer === 'silver' ? [] : await followGold(deps, session, graph, pipeline, signal);
     return { pipeline: pipeline.name, windows, gold };
   });
 

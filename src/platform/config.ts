@@ -201,6 +201,10 @@ export const settings = {
     about: 'Folder with pipeline files of your own, beside those that come along.',
     schema: z.string().optional(),
   },
+  PIPELINE_CONCURRENCY: {
+    about: 'Pipelines that a worker process runs at once.',
+    schema: z.coerce.number().int().min(1).max(16).default(2),
+  },
   BCB_SGS_URL: {
     about:
       'Base address of Banco Central series (SGS). Default: the sandbox; the real one is `https://api.bcb.gov.br`.',
