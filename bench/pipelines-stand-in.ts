@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 // A local API for bench/pipelines.ts: pages of records by offset. Prints its address when it is ready.
 
 const record = (id: number): string =>
-  `{"id":${id},"data":"2024-01-${String(1 + (id % 28)).padStart(2, '0')}","conta":"c${id % 9973}","valor":${(id % 100_000) / 100 + 0.01},"moeda":"BRL","descricao":"lancamento ${id}"}`;
+  `{"id":${id},"data":"2024-01-${String(1 + (id % 28)).padStart(2, '0')}","conta":"c${id % 9973}","valor":${((id % 100_000) / 100 + 0.01).toFixed(2)},"moeda":"BRL","descricao":"lancamento ${id}"}`;
 
 const server = createServer((request, response) => {
   const { searchParams } = new URL(request.url ?? '', 'http://x');
