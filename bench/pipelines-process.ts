@@ -6,7 +6,6 @@ import { openFileCache } from '../src/lake/file-cache.ts';
 import { openLake } from '../src/lake/tables.ts';
 import { captureWindow } from '../src/pipelines/capture-window.ts';
 import { definePipeline } from '../src/pipelines/define.ts';
-import { goldGraph } from '../src/pipelines/gold-graph.ts';
 import type { PipelineDeps } from '../src/pipelines/pipeline-deps.ts';
 import { runPipeline, underLease } from '../src/pipelines/run.ts';
 import { withSession } from '../src/pipelines/session.ts';
@@ -114,7 +113,7 @@ const bronze = async (): Promise<void> => {
   await withSession(deps, (session) =>
     underLease(deps, pipeline, signal, ({ fence }) =>
       captureWindow(
-        { ...deps, session },
+        { ...deps, session: async () => session },
         { pipeline, cadence: 'daily', window, fence, attemptId: 'att_bench', watermark: null, signal },
       ),
     ),
@@ -139,7 +138,6 @@ const idle = async (): Promise<void> => {
   const pipelines = Array.from({ length: 50 }, (_, n) => bench(`idle_${n}`, 20));
   const deps = await openDeps(pipelines);
   for (const pipeline of pipelines) await runPipeline(deps, pipeline, { signal });
-  await withSession(deps, ({ connection }) => goldGraph(connection, pipelines));
   const timed = async (options: Partial<Parameters<typeof runPipeline>[2]>): Promise<number> => {
     const begun = performance.now();
     for (const pipeline of pipelines) await runPipeline(deps, pipeline, { ...options, signal });

@@ -1,5 +1,4 @@
 import type { Pool } from 'pg';
-import type { DuckSession } from '../lake/duckdb-session.ts';
 import type { Lake } from '../lake/tables.ts';
 import type { Fence } from '../platform/leases.ts';
 import type { Window } from '../platform/ledger.ts';
@@ -18,6 +17,7 @@ import {
 import type { Pipeline } from './declaration.ts';
 import type { Fault } from './faults.ts';
 import { type Capture, openPageReader, type ReaderDeps, sha256 } from './page-reader.ts';
+import type { LazySession } from './session.ts';
 import { beginning, findOpenSet, leaveSet, moveSet, openSet, type Progress } from './sets.ts';
 import { type CadenceName, cadencesOf, type RangeRequest, requestsOf, stepOf } from './windows.ts';
 
@@ -31,7 +31,8 @@ const resumeMs = 6 * 3_600_000;
 export type CaptureDeps = ReaderDeps & {
   readonly pool: Pool;
   readonly lake: Lake;
-  readonly session: DuckSession;
+  /** Asked for when there is a body to write. */
+  readonly session: LazySession;
   readonly fault?: Fault;
   readonly onPage?: (capture: Capture) => void;
 };
@@ -162,7 +163,12 @@ const openBatch = (
       const written =
         news.length === 0
           ? undefined
-          : await writeBronze(deps, await ensureBronze(deps.lake, pipeline.name), facts, news);
+          : await writeBronze(
+              { lake: deps.lake, session: await deps.session() },
+              await ensureBronze(deps.lake, pipeline.name),
+              facts,
+              news,
+            );
       await transaction(deps.pool, async (tx) => {
         const commitId = `${attemptId}-bronze-${flushes}`;
         await commitBronze(deps.lake, tx, { fence, facts, captures: batch, same, written, commitId });

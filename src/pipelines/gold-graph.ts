@@ -15,7 +15,22 @@ export type GoldNode = {
  * Every gold table of the pipelines, each after those that it reads.
  * @throws UserError SQL that can't be parsed, a name that is there twice, a circle
  */
-export const goldGraph = async (
+export const goldGraph = (
+  connection: DuckDBConnection,
+  pipelines: readonly Pipeline[],
+): Promise<GoldNode[]> => {
+  const known = graphs.get(pipelines);
+  if (known) return known;
+  const graph = readGraph(connection, pipelines);
+  graphs.set(pipelines, graph);
+  graph.catch(() => graphs.delete(pipelines));
+  return graph;
+};
+
+/** Parsing all SQL for each of many pipelines would take longer than their runs. */
+const graphs = new WeakMap<readonly Pipeline[], Promise<GoldNode[]>>();
+
+const readGraph = async (
   connection: DuckDBConnection,
   pipelines: readonly Pipeline[],
 ): Promise<GoldNode[]> => {

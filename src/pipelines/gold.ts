@@ -23,7 +23,7 @@ import { UserError } from '../platform/cli.ts';
 import { assertFence, type Fence, holderName, withLease } from '../platform/leases.ts';
 import { type Db, type Tx, transaction } from '../platform/postgres.ts';
 import { newId } from '../shared/ids.ts';
-import type { Gold } from './declaration.ts';
+import type { Gold, Pipeline } from './declaration.ts';
 import type { Fault } from './faults.ts';
 import type { GoldNode } from './gold-graph.ts';
 import { goldHash } from './model-hash.ts';
@@ -72,6 +72,18 @@ export const readOwed = async (db: Db, { name, gold }: GoldNode): Promise<Owed |
   const groups = new Set(notes.rows.flatMap((row) => row.groups ?? []));
   const whole = gold.incremental === undefined || notes.rows.some((row) => row.groups === null);
   return { changeIds, groups: whole || groups.size > mostGroups ? null : [...groups].sort() };
+};
+
+/** Whether any gold table may have to follow, without reading SQL: a note is there, or one of the pipeline's own changed. */
+export const isGoldOwed = async (db: Db, { gold = [] }: Pipeline): Promise<boolean> => {
+  const notes = await db.query('SELECT 1 FROM pipeline_gold_changes LIMIT 1');
+  if (notes.rowCount) return true;
+  const built = await db.query<{ gold: string; code_hash: string }>(
+    'SELECT gold, code_hash FROM pipeline_gold WHERE gold = ANY ($1)',
+    [gold.map(({ name }) => name)],
+  );
+  const hashes = new Map(built.rows.map((row) => [row.gold, row.code_hash]));
+  return gold.some((table) => hashes.get(table.name) !== goldHash(table));
 };
 
 /** Notes that gold tables have to follow a change, in the transaction that makes it. */

@@ -67,7 +67,7 @@ export const rollbackPipeline = (
         return { target, attempts, windows };
       });
     });
-    const gold = await followGold(deps, session, graph, pipeline, signal);
+    const gold = await followGold(deps, async () => session, pipeline, signal);
     const { target, attempts, windows } = undone;
     return { pipeline: pipeline.name, to: target?.attemptId ?? null, undone: attempts, windows, gold };
   });

@@ -1,4 +1,3 @@
-import type { DuckSession } from '../lake/duckdb-session.ts';
 import { type Fence, holderName, withLease } from '../platform/leases.ts';
 import * as ledger from '../platform/ledger.ts';
 import { frontier } from '../platform/ledger-views.ts';
@@ -7,12 +6,12 @@ import { newId } from '../shared/ids.ts';
 import { captureWindow } from './capture-window.ts';
 import type { Pipeline } from './declaration.ts';
 import { type DueWindow, dueWindows } from './due.ts';
-import { type GoldOutcome, refreshGold } from './gold.ts';
-import { followersOf, type GoldNode, goldGraph } from './gold-graph.ts';
+import { type GoldOutcome, isGoldOwed, refreshGold } from './gold.ts';
+import { followersOf, goldGraph } from './gold-graph.ts';
 import { silverHash } from './model-hash.ts';
 import { leaseName, leaseTtlMs, type PipelineDeps } from './pipeline-deps.ts';
 import { failRun, finishRun, type RunReport, readSilverState, startRun } from './runs.ts';
-import { withSession } from './session.ts';
+import { type LazySession, withLazySession } from './session.ts';
 import { waitingSets } from './sets.ts';
 import { ExpectationError, settle } from './settle.ts';
 import { silverTable } from './silver-tables.ts';
@@ -60,19 +59,29 @@ export const runPipeline = (
   pipeline: Pipeline,
   options: RunOptions,
 ): Promise<PipelineRun> =>
-  withSession(deps, async (session) => {
-    const graph = await goldGraph(session.connection, deps.pipelines);
+  withLazySession(deps, async (session) => {
     const { layer, signal } = options;
+    const run = { deps, pipeline, session };
     const windows =
-      layer === 'gold'
+      layer === 'gold' || !(await hasWork(run, options))
         ? []
-        : await underLease(deps, pipeline, signal, (held) =>
-            moveWindows({ deps, pipeline, session, graph, ...held }, options),
-          );
+        : await underLease(deps, pipeline, signal, (held) => moveWindows({ ...run, ...held }, options));
     await deps.fault?.('between-layers');
-    const gold = layer === 'silver' ? [] : await followGold(deps, session, graph, pipeline, signal);
+    const gold = layer === 'silver' ? [] : await followGold(deps, session, pipeline, signal);
     return { pipeline: pipeline.name, windows, gold };
   });
+
+/** Whether anything is to be done at all: most runs of a schedule find nothing, and take no lease for it. */
+const hasWork = async (
+  { deps, pipeline }: Omit<HeldRun, 'fence' | 'signal'>,
+  options: RunOptions,
+): Promise<boolean> => {
+  if (options.rebuild || options.windows !== undefined) return true;
+  const state = await readSilverState(deps.pool, pipeline.name);
+  if (state !== undefined && state.codeHash !== silverHash(pipeline)) return true;
+  if ((await waitingSets(deps.pool, pipeline.name)).length > 0) return true;
+  return (await dueWindows(deps.pool, pipeline, { now: deps.clock(), ...options })).length > 0;
+};
 
 export const underLease = <T>(
   { pool }: PipelineDeps,
@@ -89,8 +98,7 @@ export const underLease = <T>(
 export type HeldRun = {
   readonly deps: PipelineDeps;
   readonly pipeline: Pipeline;
-  readonly session: DuckSession;
-  readonly graph: readonly GoldNode[];
+  readonly session: LazySession;
   readonly fence: Fence;
   readonly signal: AbortSignal;
 };
@@ -258,15 +266,17 @@ const beginWindow = (
 /** Refreshes the gold tables that follow a pipeline, each after what it reads. */
 export const followGold = async (
   deps: PipelineDeps,
-  session: DuckSession,
-  graph: readonly GoldNode[],
+  session: LazySession,
   pipeline: Pipeline,
   signal: AbortSignal,
 ): Promise<GoldOutcome[]> => {
   const outcomes: GoldOutcome[] = [];
+  if (!(await isGoldOwed(deps.pool, pipeline))) return outcomes;
+  const opened = await session();
+  const graph = await goldGraph(opened.connection, deps.pipelines);
   for (const { node } of followersOf(graph, silverTable(pipeline.name))) {
     signal.throwIfAborted();
-    outcomes.push(await refreshGold({ ...deps, session }, node, signal));
+    outcomes.push(await refreshGold({ ...deps, session: opened }, node, signal));
   }
   return outcomes;
 };

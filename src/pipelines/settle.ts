@@ -7,13 +7,14 @@ import { diffSnapshots, SuspiciousSnapshotError } from './cdc/snapshot-diff.ts';
 import { checkSilver, QualityError, qualityNotices, quarantineByChecks, requireQuality } from './checks.ts';
 import type { Pipeline } from './declaration.ts';
 import { mostGroups } from './gold.ts';
-import { followersOf, type GoldNode } from './gold-graph.ts';
+import { followersOf, type GoldNode, goldGraph } from './gold-graph.ts';
 import { silverHash } from './model-hash.ts';
 import type { PipelineDeps } from './pipeline-deps.ts';
 import { recordQuality, type StagedQuality, stageQuality } from './quality/quality-tables.ts';
 import type { QualityReport } from './quality/run-checks.ts';
 import { writeQuarantine } from './quarantine.ts';
 import { type RunReport, readSilverState, type SilverState } from './runs.ts';
+import type { LazySession } from './session.ts';
 import { allSets, type CaptureSet, capturesOf, leaveSet, waitingSets } from './sets.ts';
 import {
   type MergedSilver,
@@ -49,8 +50,7 @@ export class BudgetError extends Error {
 
 export type SettleRequest = {
   readonly pipeline: Pipeline;
-  readonly session: DuckSession;
-  readonly graph: readonly GoldNode[];
+  readonly session: LazySession;
   readonly fence: Fence;
   readonly attemptId: string;
   readonly report: RunReport;
@@ -124,8 +124,7 @@ const merge = async (
   request: SettleRequest,
   waiting: readonly CaptureSet[],
 ): Promise<Settled> => {
-  const { pipeline, session } = request;
-  const tools = { pool: deps.pool, lake: deps.lake, session, files: deps.files };
+  const { pipeline } = request;
   const state = await readSilverState(deps.pool, pipeline.name);
   const codeHash = silverHash(pipeline);
   const captures = await capturesOf(
@@ -148,6 +147,8 @@ const merge = async (
     return { state: 'skipped', report: request.report };
   }
 
+  const session = await request.session();
+  const tools = { pool: deps.pool, lake: deps.lake, session, files: deps.files };
   const lines = await readLines(tools, pipeline, sets);
   await deps.fault?.('after-typing');
   const checking = { ...tools, clock: deps.clock };
@@ -156,7 +157,7 @@ const merge = async (
     const merged = await mergeLines(tools, pipeline, lines, { sets, rebuild, current });
     const notices = budgetNotices(pipeline, merged);
     const tableChecks = await checkSilver(checking, pipeline, merged);
-    const quality = await stageReports(deps, request, [rowChecks, tableChecks]);
+    const quality = await stageReports(tools, request, [rowChecks, tableChecks]);
     await requireGood(deps, pipeline, [rowChecks, tableChecks], quality);
     const written = await writeSilver(tools, pipeline, merged, current);
     const quarantine = await writeQuarantine(tools, pipeline, written.tables.quarantine, {
@@ -164,7 +165,8 @@ const merge = async (
       codeHash,
       rebuild,
     });
-    const groups = await changedGroups(session, request.graph, pipeline, merged);
+    const graph = await goldGraph(session.connection, deps.pipelines);
+    const groups = await changedGroups(session, graph, pipeline, merged);
     const report: RunReport = {
       ...request.report,
       ...merged.counts,
@@ -192,8 +194,8 @@ type Report = QualityReport | undefined;
 
 /** The checks' results, as files that no table shows yet. */
 const stageReports = async (
-  { lake }: PipelineDeps,
-  { pipeline, session, attemptId }: SettleRequest,
+  { lake, session }: SilverDeps,
+  { pipeline, attemptId }: SettleRequest,
   reports: readonly Report[],
 ): Promise<StagedQuality[]> => {
   const staged: StagedQuality[] = [];
