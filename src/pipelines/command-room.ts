@@ -4,6 +4,7 @@ import { openEngine } from '../lake/engines/open-engine.ts';
 import { openFileCache } from '../lake/file-cache.ts';
 import { openConfiguredLake } from '../lake/open-lake.ts';
 import type { CliContext } from '../platform/cli.ts';
+import { workFolder } from '../platform/work-folder.ts';
 import { type Listed, loadPipelines } from './catalogue.ts';
 import type { PipelineDeps } from './pipeline-deps.ts';
 import { openTransport } from './transport.ts';
@@ -22,6 +23,7 @@ export const openCommandRoom = async (context: CliContext): Promise<CommandRoom>
   const pool = await context.postgres();
   const { lake, close: closeLake } = await openConfiguredLake({ config, pool });
   const transport = openTransport();
+  const folder = await workFolder(config.LASTRO_HOME);
   let engine: Promise<LakeEngine> | undefined;
   return {
     listed,
@@ -29,7 +31,7 @@ export const openCommandRoom = async (context: CliContext): Promise<CommandRoom>
     lake,
     files: await openFileCache({
       store: lake.store,
-      folder: join(config.LASTRO_HOME, 'cache', `pipelines-${process.pid}`),
+      folder: join(folder, 'pipelines-cache'),
       maxBytes: copiesBytes,
     }),
     clock: () => new Date(),
@@ -40,7 +42,7 @@ export const openCommandRoom = async (context: CliContext): Promise<CommandRoom>
       return engine;
     },
     pipelines: listed.map(({ pipeline }) => pipeline),
-    stagingFolder: join(config.LASTRO_HOME, 'staging', 'pipelines'),
+    stagingFolder: join(folder, 'pipelines'),
     close: async () => {
       await (await engine?.catch(() => undefined))?.close();
       await transport.close();

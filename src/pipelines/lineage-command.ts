@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { type CliContext, UserError } from '../platform/cli.ts';
+import { workFolder } from '../platform/work-folder.ts';
 import { loadPipelines } from './catalogue.ts';
 import { print } from './commands.ts';
 import { lineageText } from './lineage/lineage-text.ts';
@@ -16,7 +17,7 @@ export const lineageCommand = async (
 ): Promise<void> => {
   const config = context.config();
   const pipelines = (await loadPipelines(config.LASTRO_PIPELINES)).map(({ pipeline }) => pipeline);
-  const stagingFolder = join(config.LASTRO_HOME, 'staging', 'pipelines');
+  const stagingFolder = join(await workFolder(config.LASTRO_HOME), 'pipelines');
   const all = await withSession({ stagingFolder }, ({ connection }) =>
     pipelineLineage(connection, pipelines),
   );
