@@ -10,6 +10,7 @@ import {
 import { Ajv } from 'ajv';
 import { z } from 'zod';
 import { allRows, type DuckSession, quoteName, quoteText } from '../lake/duckdb-session.ts';
+import { maskText } from '../shared/mask.ts';
 import type { ContractMode, Pipeline, RecordSchema, SilverColumn, Slice } from './declaration.ts';
 import { at, type JsonKind, jsonText, listAt, parseExactly, textOf, valueText } from './records.ts';
 import { castSql, textColumn, variantColumn } from './typing-sql.ts';
@@ -18,7 +19,8 @@ import { formatInstant } from './url-template.ts';
 /** The data no longer fits the contract, in a column or as a whole, and the contract says to stop. */
 export class ContractError extends Error {
   constructor(pipeline: string, message: string) {
-    super(`${pipeline}: the contract is broken: ${message}`);
+    // Values may be personal data; the quarantine and bronze have them whole.
+    super(maskText(`${pipeline}: the contract is broken: ${message}`));
     this.name = 'ContractError';
   }
 }
