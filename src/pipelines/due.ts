@@ -77,8 +77,11 @@ const missingWindows = (
 ): DueWindow[] => {
   if ('full' in pipeline.windows) {
     const window = snapshotWindow(pipeline.windows.every, now);
-    const covered = intervals.some(({ from }) => from.getTime() === window.from.getTime());
-    return covered ? [] : [{ ...window, cadence: name, reason: 'due' }];
+    const covered = intervals.some(({ to }) => to.getTime() >= window.to.getTime());
+    // A snapshot makes up for those that were missed before it: its window begins where the last one ended.
+    const last = intervals.reduce((latest, { to }) => Math.max(latest, to.getTime()), 0);
+    const from = last > 0 && last < window.from.getTime() ? new Date(last) : window.from;
+    return covered ? [] : [{ from, to: window.to, cadence: name, reason: 'due' }];
   }
   const cadence = cadenceNamed(pipeline, name);
   const range = cadence && dueRange(cadence, now);

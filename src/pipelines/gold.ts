@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import type { PartitionValue } from '../lake/data-file.ts';
 import { writeDataFiles } from '../lake/data-writer.ts';
@@ -20,7 +21,14 @@ import {
 } from '../lake/tables.ts';
 import { parseValue } from '../lake/values.ts';
 import { UserError } from '../platform/cli.ts';
-import { assertFence, type Fence, holderName, withLease } from '../platform/leases.ts';
+import {
+  assertFence,
+  type Fence,
+  holderName,
+  LeaseHeldError,
+  type WithLease,
+  withLease,
+} from '../platform/leases.ts';
 import { type Db, type Tx, transaction } from '../platform/postgres.ts';
 import { newId } from '../shared/ids.ts';
 import type { Gold, Pipeline } from './declaration.ts';
@@ -123,12 +131,25 @@ export const refreshGold = async (
     if (!(await findTable(lake, table))) return { gold: node.name, state: 'waiting', rows: 0 };
   }
   const lease = { pool, name: `gold/${node.name}`, holder: holderName('gold'), ttlMs: leaseTtlMs, signal };
-  return withLease(lease, async (held) => {
+  return inTurn(lease, async (held) => {
     const owed = await readOwed(pool, node);
     return owed
       ? build(deps, node, owed, held.fence, held.signal)
       : { gold: node.name, state: 'current', rows: 0 };
   });
+};
+
+/** Several pipelines may have changed what one gold table reads: who comes second waits, and then looks again. */
+const inTurn = async <T>(lease: WithLease, work: Parameters<typeof withLease<T>>[1]): Promise<T> => {
+  const patience = performance.now() + 4 * leaseTtlMs;
+  for (;;) {
+    try {
+      return await withLease(lease, work);
+    } catch (error) {
+      if (!(error instanceof LeaseHeldError) || performance.now() > patience) throw error;
+      await sleep(100, undefined, lease.signal ? { signal: lease.signal } : {});
+    }
+  }
 };
 
 const build = async (

@@ -159,6 +159,48 @@ describe('windows', () => {
     expect(await room.rows('silver.again')).toEqual(before);
   });
 
+  it('of full snapshots leave no gap after downtime: a later one makes up for those that were missed', async () => {
+    const pipeline = definePipeline({
+      ...make('whole', [daily]),
+      source: {
+        kind: 'http',
+        base: { env: 'X', default: 'http://127.0.0.1:9' },
+        path: '/rows?from=2024-01-01&to=2024-01-02',
+      },
+      windows: { full: true, every: 'day' },
+    });
+    room.setClock('2024-01-02T02:00:00Z');
+    await room.run(pipeline);
+    room.setClock('2024-01-06T02:00:00Z');
+    await room.run(pipeline);
+    expect(await shown(pipeline)).toEqual(['full 01-02T00–01-03T00 done', 'full 01-03T00–01-07T00 done']);
+    expect(await findHoles(database.pool, { pipeline: 'whole' })).toEqual([]);
+    expect((await room.run(pipeline)).windows).toEqual([]);
+  });
+
+  it('of pipelines whose gold is one table may run side by side', async () => {
+    const shared = definePipeline({
+      ...make('lado_a', [daily]),
+      gold: [
+        {
+          name: 'lado_total',
+          sql: 'SELECT a.valor, CAST(count(*) AS BIGINT) AS n FROM silver.lado_a a JOIN silver.lado_b b ON a.hora = b.hora GROUP BY a.valor',
+          key: ['valor'],
+        },
+      ],
+    });
+    const other = definePipeline({ ...make('lado_b', [daily]), gold: [] });
+    const pipelines = [shared, other];
+    for (const at of ['2024-01-02T02:00:00Z', '2024-01-03T02:00:00Z']) {
+      room.setClock(at);
+      await Promise.all(pipelines.map((pipeline) => room.run(pipeline, {}, { pipelines })));
+    }
+    expect(await room.rows('gold.lado_total')).toEqual([
+      { valor: 1, n: '4' },
+      { valor: 2, n: '4' },
+    ]);
+  });
+
   it('one run of a pipeline at a time', async () => {
     const pipeline = make('held', [daily]);
     await acquireLease(database.pool, { name: leaseName('held'), holder: 'another', ttlMs: 60_000 });

@@ -85,7 +85,7 @@ export const pipelineRoom = async (
     },
     run: (pipeline, options = {}, changed = {}) =>
       runPipeline(
-        { ...deps, ...changed, pipelines: pipelines.length > 0 ? pipelines : [pipeline] },
+        { ...deps, pipelines: pipelines.length > 0 ? pipelines : [pipeline], ...changed },
         pipeline,
         {
           signal: new AbortController().signal,
