@@ -35,6 +35,7 @@ export const openCommandRoom = async (context: CliContext): Promise<CommandRoom>
       maxBytes: copiesBytes,
     }),
     clock: () => new Date(),
+    notice: (message) => void context.stderr.write(`${message}\n`),
     env: context.env,
     send: transport.send,
     engine: () => {

@@ -58,14 +58,21 @@ export const workOnPipelines = async (deps: PipelineWorkDeps): Promise<void> => 
   await jobs.work(goldQueue, 1, (job, { signal }) => followGold(deps, job, signal));
   await jobs.schedule({ queue: hourlyQueue, cron: '0 * * * *' });
   await jobs.schedule({ queue: dailyQueue, cron: '0 2 * * *' });
-  const listed = await loadPipelines(deps.folder);
+  // A file of the user's own that can't be loaded must not keep the desk's worker from starting; the schedules say it again.
+  const listed = await loadPipelines(deps.folder).catch((error: unknown) => {
+    deps.log.error({ err: error }, 'the pipelines could not be loaded');
+    return [];
+  });
   watchAge(
     deps,
     listed.map(({ pipeline }) => pipeline),
   );
 };
 
-/** Adds a job for every pipeline that has something due. One that is queued already is not queued twice at once: jobs of one pipeline run in order, and a later one finds nothing. */
+/**
+ * Adds a job for every pipeline that has something due. Jobs of one pipeline run one after the other; one that was
+ * queued twice finds nothing the second time.
+ */
 export const startDue = async (
   deps: Pick<PipelineWorkDeps, 'jobs' | 'db' | 'clock' | 'folder' | 'log' | 'serviceNow'>,
   every: 'hour' | 'day',

@@ -168,7 +168,7 @@ const takeWindow = async (
   const interval = await beginWindow(run, due, attemptId, at);
   try {
     const captured = await captureWindow(
-      { ...deps, session },
+      { ...deps, session, onPage: pageProgress(run, cadence) },
       {
         ...{ pipeline, cadence, window: { from, to }, fence, attemptId, signal },
         watermark: last?.watermark ?? null,
@@ -191,6 +191,7 @@ const takeWindow = async (
       report: { calls, bytes, ...(resumed ? { resumed } : {}), seconds },
     });
     await acknowledge(run, cadence);
+    deps.notice?.(`${pipeline.name}: ${cadence} [${from.toISOString()}, ${to.toISOString()}) ${state}`);
     return { ...base, state, report, retryOthers: true };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
@@ -204,6 +205,20 @@ const takeWindow = async (
     if (!isKnown(error)) throw error;
     return { ...base, state: 'failed', report: {}, error: message, retryOthers: isOfOneWindow(error) };
   }
+};
+
+const progressEveryMs = 5_000;
+
+/** A line every few seconds, for who watches a long reading. */
+const pageProgress = ({ deps, pipeline }: HeldRun, cadence: CadenceName): (() => void) => {
+  let pages = 0;
+  let shownAt = performance.now();
+  return () => {
+    pages++;
+    if (performance.now() - shownAt < progressEveryMs) return;
+    shownAt = performance.now();
+    deps.notice?.(`${pipeline.name}: ${pages} pages of a ${cadence} window`);
+  };
 };
 
 /** Tells the source how far it is committed. It is told again by the next run where this is lost. */
