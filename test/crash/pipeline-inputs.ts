@@ -26,25 +26,26 @@ export const start = Date.parse('2024-01-01T00:00:00Z');
 const days = 5;
 
 /** Values that come, change, are withdrawn and come back; some are no decimals and go to quarantine. */
-export const recordings: fc.Arbitrary<Recording> = fc.record({
-  publications: fc.array(
-    fc.record({
-      day: fc.integer({ min: 0, max: days - 1 }),
-      value: fc.constantFrom('1.10', '2.20', '3.30', '4.4000', 'n/d', null),
-      at: fc.integer({ min: 0, max: 20 }),
-    }),
-    { minLength: 3, maxLength: 14 },
-  ),
-  readings: fc.uniqueArray(
-    fc.record({
-      at: fc.integer({ min: 1, max: 24 }),
-      cadence: fc.constantFrom('daily' as const, 'hourly' as const),
-      from: fc.integer({ min: 0, max: days - 1 }),
-      to: fc.integer({ min: 1, max: days }),
-    }),
-    { minLength: 3, maxLength: 5, selector: ({ at }) => at },
-  ),
-});
+export const recordings = (mostReadings: number): fc.Arbitrary<Recording> =>
+  fc.record({
+    publications: fc.array(
+      fc.record({
+        day: fc.integer({ min: 0, max: days - 1 }),
+        value: fc.constantFrom('1.10', '2.20', '3.30', '4.4000', 'n/d', null),
+        at: fc.integer({ min: 0, max: 20 }),
+      }),
+      { minLength: 3, maxLength: 14 },
+    ),
+    readings: fc.uniqueArray(
+      fc.record({
+        at: fc.integer({ min: 1, max: 24 }),
+        cadence: fc.constantFrom('daily' as const, 'hourly' as const),
+        from: fc.integer({ min: 0, max: days - 1 }),
+        to: fc.integer({ min: 1, max: days }),
+      }),
+      { minLength: 3, maxLength: mostReadings, selector: ({ at }) => at },
+    ),
+  });
 
 /** The days' values as the API has them at an instant. */
 export const valuesAt = ({ publications }: Recording, at: number): Map<number, string> => {
