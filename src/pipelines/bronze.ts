@@ -1,6 +1,9 @@
+import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { timestampTZValue } from '@duckdb/node-api';
 import type { DataFile } from '../lake/data-file.ts';
-import { writeDataFiles } from '../lake/data-writer.ts';
+import { copyOptions, importDataFile, projectToTable } from '../lake/data-writer.ts';
 import { allRows, type DuckSession, quoteText } from '../lake/duckdb-session.ts';
 import type { FileCache } from '../lake/file-cache.ts';
 import {
@@ -132,18 +135,39 @@ export const writeBronze = async (
     appender.endRow();
   }
   appender.closeSync();
-  const files = await writeDataFiles({ lake, session }, table, 'bronze_stage');
-  await connection.run('DROP TABLE bronze_stage');
-  const day = (at: Date): number => Math.floor(at.getTime() / 86_400_000);
-  const byDay = new Map(files.map((file) => [Number(file.partition[0]), file.path]));
-  return {
-    files,
-    fileOf: ({ fetchedAt }) => {
-      const path = byDay.get(day(fetchedAt));
-      if (path === undefined) throw new Error(`no bronze file was written for ${fetchedAt.toISOString()}`);
-      return path;
-    },
-  };
+  try {
+    const files = new Map<number, DataFile>();
+    for (const day of new Set(captures.map(({ capture }) => dayOf(capture.fetchedAt)))) {
+      files.set(day, await writeDay({ lake, session }, table, day));
+    }
+    return {
+      files: [...files.values()],
+      fileOf: ({ fetchedAt }) => {
+        const path = files.get(dayOf(fetchedAt))?.path;
+        if (path === undefined) throw new Error(`no bronze file was written for ${fetchedAt.toISOString()}`);
+        return path;
+      },
+    };
+  } finally {
+    await connection.run('DROP TABLE IF EXISTS bronze_stage');
+  }
+};
+
+const dayOf = (at: Date): number => Math.floor(at.getTime() / 86_400_000);
+
+/** One day's file, straight from the stage: bodies are large, and sorting them into partitions would copy each twice. */
+const writeDay = async ({ lake, session }: BronzeDeps, table: Table, day: number): Promise<DataFile> => {
+  const local = join(session.folder, `bronze-${randomUUID()}.parquet`);
+  const from = `TIMESTAMPTZ ${quoteText(new Date(day * 86_400_000).toISOString())}`;
+  const to = `TIMESTAMPTZ ${quoteText(new Date((day + 1) * 86_400_000).toISOString())}`;
+  try {
+    await session.connection.run(
+      `COPY (${projectToTable(table, 'bronze_stage')} WHERE obtido_em >= ${from} AND obtido_em < ${to}) TO ${quoteText(local)} (${copyOptions(table)}, COMPRESSION_LEVEL 1)`,
+    );
+    return await importDataFile({ lake, session }, table, local, { partition: [day] });
+  } finally {
+    await rm(local, { force: true });
+  }
 };
 
 /**

@@ -22,7 +22,7 @@ import { beginning, findOpenSet, leaveSet, moveSet, openSet, type Progress } fro
 import { type CadenceName, cadencesOf, type RangeRequest, requestsOf, stepOf } from './windows.ts';
 
 /** Bodies of one bronze file and its commit: so much is fetched again after a SIGKILL, and held in memory. */
-export const flushBytes = 16 * 1024 * 1024;
+export const flushBytes = 8 * 1024 * 1024;
 const flushPages = 500;
 
 /** A reading that was begun longer ago is not gone on with: its cursors and offsets mean something else by now. */
@@ -117,10 +117,14 @@ export const captureWindow = async (deps: CaptureDeps, request: CaptureRequest):
     }
   } catch (error) {
     // The pages before are kept, unless this run was replaced or its database is away: then they are fetched again.
-    await batch.flush(progress, false).catch(() => {});
+    await batch
+      .flush(progress, false)
+      .then(batch.settled)
+      .catch(() => {});
     throw error;
   }
   await batch.flush(progress, true);
+  await batch.settled();
   await deps.fault?.('after-bronze');
   return { setId, resumed: reading.resumed, ...batch.totals() };
 };
@@ -139,6 +143,37 @@ const openBatch = (
   { pipeline, fence, attemptId, onComplete }: CaptureRequest,
   facts: SetFacts,
 ) => {
+  const commitBatch = async (
+    batch: readonly PlacedCapture[],
+    progress: Progress,
+    complete: boolean,
+    seen: { watermark: string | null; completedAt: Date },
+  ): Promise<void> => {
+    const same = await findSame(deps.pool, pipeline.name, batch);
+    const news = batch.filter(({ captureId }) => !same.has(captureId));
+    const written =
+      news.length === 0
+        ? undefined
+        : await writeBronze(
+            { lake: deps.lake, session: await deps.session() },
+            await ensureBronze(deps.lake, pipeline.name),
+            facts,
+            news,
+          );
+    await transaction(deps.pool, async (tx) => {
+      const commitId = `${attemptId}-bronze-${flushes}`;
+      await commitBronze(deps.lake, tx, { fence, facts, captures: batch, same, written, commitId });
+      await moveSet(tx, facts.setId, {
+        progress,
+        watermark: seen.watermark,
+        completedAt: complete ? seen.completedAt : null,
+      });
+      if (complete) await onComplete?.(tx);
+      await deps.fault?.('at-bronze-commit');
+    });
+    flushes++;
+  };
+  let committing: Promise<void> = Promise.resolve();
   let captures: PlacedCapture[] = [];
   let held = 0;
   let flushes = 0;
@@ -155,31 +190,19 @@ const openBatch = (
       completedAt = capture.fetchedAt;
     },
     isFull: (): boolean => held >= flushBytes || captures.length >= flushPages,
+    /** Begins a commit; the pages after it are fetched meanwhile. Waits for the one before. */
     flush: async (progress: Progress, complete: boolean): Promise<void> => {
-      if (captures.length === 0 && !complete) return;
       const batch = captures;
-      const same = await findSame(deps.pool, pipeline.name, batch);
-      const news = batch.filter(({ captureId }) => !same.has(captureId));
-      const written =
-        news.length === 0
-          ? undefined
-          : await writeBronze(
-              { lake: deps.lake, session: await deps.session() },
-              await ensureBronze(deps.lake, pipeline.name),
-              facts,
-              news,
-            );
-      await transaction(deps.pool, async (tx) => {
-        const commitId = `${attemptId}-bronze-${flushes}`;
-        await commitBronze(deps.lake, tx, { fence, facts, captures: batch, same, written, commitId });
-        await moveSet(tx, facts.setId, { progress, watermark, completedAt: complete ? completedAt : null });
-        if (complete) await onComplete?.(tx);
-        await deps.fault?.('at-bronze-commit');
-      });
+      const seen = { watermark, completedAt };
       captures = [];
       held = 0;
-      flushes++;
+      await committing;
+      if (batch.length === 0 && !complete) return;
+      committing = commitBatch(batch, progress, complete, seen);
+      // Its failure is thrown where it is waited for.
+      committing.catch(() => {});
     },
+    settled: (): Promise<void> => committing,
     totals: () => totals,
   };
 };

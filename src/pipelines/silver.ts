@@ -91,6 +91,7 @@ export const readLines = async (
   const absent = columns.slice(given.length).map(nullColumn);
   const whole = absent.length === 0 ? select : `SELECT *, ${absent.join(', ')} FROM (${select})`;
   await connection.run(`CREATE OR REPLACE TABLE linhas AS ${linesSql(whole, names, rowHashSql(names))}`);
+  await connection.run('DROP TABLE registros');
   const anyNull = key(pipeline)
     .map((column) => `${quoteName(column)} IS NULL`)
     .join(' OR ');
@@ -175,7 +176,8 @@ export const mergeLines = async (
     duplicates: lines - kept,
     quarantined: await count(session, "(SELECT DISTINCT _registro FROM violacoes WHERE alcance = 'linha')"),
   };
-  await connection.run('DROP TABLE eventos');
+  // Nothing reads them any more, and memory is short.
+  await connection.run('DROP TABLE eventos; DROP TABLE linhas');
   const changed = rebuild || added > 0 || removed > 0 || counts.restated > 0;
   return { typed, columns, counts, changed, rebuild };
 };
