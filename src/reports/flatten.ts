@@ -3,8 +3,8 @@ import { allRows, quoteText } from '../lake/duckdb-session.ts';
 import { jsonPointer } from '../shared/json-pointer.ts';
 import { ReportTooLargeError } from './errors.ts';
 
-/** A member that some document has: its place, and the name of its column. */
-export type FlatColumn = { readonly name: string; readonly pointer: string };
+/** A member that some document has: its place, the name of its column, and its heading on paper. */
+export type FlatColumn = { readonly name: string; readonly title: string; readonly pointer: string };
 
 const mostColumns = 200;
 
@@ -32,7 +32,7 @@ export const flatColumns = async (
   const taken = new Set<string>();
   return paths.map((path) => {
     const name = freeName([column, ...path].join('.'), taken);
-    return { name, pointer: jsonPointer(path) };
+    return { name, title: path.length === 0 ? column : path.join(' · '), pointer: jsonPointer(path) };
   });
 };
 

@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { DuckDBConnection } from '@duckdb/node-api';
+import { interruptOn } from '../lake/duckdb-interrupt.ts';
 import { openDuckDb, quoteName } from '../lake/duckdb-session.ts';
 import { confineToFiles } from '../lake/engines/duckdb-confinement.ts';
 import { maskText } from '../shared/mask.ts';
@@ -186,18 +186,3 @@ const watchProgress = ({ connection, expectedRows, progress }: ReportFile): Node
     const { percentage } = connection.progress;
     if (percentage > 0) progress(Math.floor((expectedRows * Math.min(percentage, 99)) / 100));
   }, 200);
-
-/** An interrupt that comes between two statements is forgotten, so it is repeated until the work is over. */
-const interruptOn = (signal: AbortSignal, connection: DuckDBConnection): (() => void) => {
-  let repeat: NodeJS.Timeout | undefined;
-  const interrupt = (): void => {
-    connection.interrupt();
-    repeat ??= setInterval(() => connection.interrupt(), 50);
-  };
-  if (signal.aborted) interrupt();
-  signal.addEventListener('abort', interrupt, { once: true });
-  return () => {
-    clearInterval(repeat);
-    signal.removeEventListener('abort', interrupt);
-  };
-};

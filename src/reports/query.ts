@@ -151,7 +151,7 @@ const outputColumns = async (
     outputs.push(
       ...flat.map(
         (member: FlatColumn): Output => ({
-          column: { name: member.name, title: member.name, type: 'flat' },
+          column: { name: member.name, title: member.title, type: 'flat' },
           from,
           sql: flatSql(sql, member),
         }),

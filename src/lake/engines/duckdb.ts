@@ -1,6 +1,7 @@
 import { rm, stat } from 'node:fs/promises';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { formatTableName } from '../catalog/catalog.ts';
+import { interruptOn } from '../duckdb-interrupt.ts';
 import { type DuckOptions, openDuckDb, quoteName, quoteText } from '../duckdb-session.ts';
 import type { FileCache } from '../file-cache.ts';
 import { currentSchema } from '../metadata.ts';
@@ -283,21 +284,6 @@ const copyFormats = {
   csv: "FORMAT csv, HEADER true, NULLSTR ''",
   ndjson: 'FORMAT json',
 } as const;
-
-/** An interrupt that comes between two statements is forgotten, so it is repeated until the query is over. */
-const interruptOn = (signal: AbortSignal, connection: DuckDBConnection): (() => void) => {
-  let repeat: NodeJS.Timeout | undefined;
-  const interrupt = (): void => {
-    connection.interrupt();
-    repeat ??= setInterval(() => connection.interrupt(), 50);
-  };
-  if (signal.aborted) interrupt();
-  signal.addEventListener('abort', interrupt, { once: true });
-  return () => {
-    clearInterval(repeat);
-    signal.removeEventListener('abort', interrupt);
-  };
-};
 
 const toQueryError = (error: unknown): unknown => {
   // DuckDB's errors say what kind they are: `Binder Error: …`, `Out of Memory Error: …`.
