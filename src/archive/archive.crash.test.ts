@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { crashSeed, faultPoints, killedRun } from '../../test/crash/archive-crash.ts';
 
 describe('killed at any named point, with failing calls and orders that change meanwhile', () => {
-  it.each(Array.from({ length: 1_000 }, (_, seed) => seed))(
+  // Each has a database and a lake of its own, and mostly waits for disks: five at a time.
+  it.concurrent.each(Array.from({ length: 1_000 }, (_, seed) => seed))(
     'seed %i: never in neither place, never twice, never without a receipt, never when changed',
     (seed) => crashSeed(seed),
   );

@@ -18,6 +18,7 @@ import { jdbcCatalog } from '../../src/lake/catalog/jdbc.ts';
 import { findTable, type Lake, openLake, tableFiles } from '../../src/lake/tables.ts';
 import { loadSigningKeys } from '../../src/platform/signing-keys.ts';
 import { openDirectoryStore } from '../../src/platform/store/directory.ts';
+import type { Store } from '../../src/platform/store/store.ts';
 
 export type ArchiveRoom = {
   readonly deps: ArchiveDeps;
@@ -30,9 +31,9 @@ export type ArchiveRoom = {
 };
 
 /** A lake, keys and what an archive run needs, in a temporary folder, over a table of orders. */
-export const archiveRoom = async (pool: Pool, table: OrdersTable): Promise<ArchiveRoom> => {
+export const archiveRoom = async (pool: Pool, table: OrdersTable, given?: Store): Promise<ArchiveRoom> => {
   const folder = await mkdtemp(join(tmpdir(), 'lastro-archive-'));
-  const store = await openDirectoryStore(join(folder, 'store'));
+  const store = given ?? (await openDirectoryStore(join(folder, 'store')));
   const lake = openLake({ store, catalog: jdbcCatalog({ db: pool }) });
   const deps: ArchiveDeps = {
     pool,
