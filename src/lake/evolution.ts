@@ -65,8 +65,9 @@ const applyChange = (
   }
   if ('widen' in change) {
     const field = named(change.widen);
-    requireWidening(field, checkPrimitive(change.to));
-    return replace(field, { type: change.to });
+    const to = checkPrimitive(change.to);
+    requireWidening(field, to);
+    return replace(field, { type: to });
   }
   if ('drop' in change) {
     const field = named(change.drop);

@@ -67,7 +67,9 @@ export const fixedOf = (type: Type): number | null => {
 };
 
 /**
- * Checks a primitive type's name. Types of format version 3 (`timestamp_ns`, `variant`, `geometry`…) are refused.
+ * Checks a primitive type's name, and gives a decimal as `decimal(12, 2)`: older Iceberg libraries (that of Trino 368,
+ * for one) can't read it without the space. Types of format version 3 (`timestamp_ns`, `variant`, `geometry`…) are
+ * refused.
  * @throws Error
  */
 export const checkPrimitive = (text: string): PrimitiveType => {
@@ -81,7 +83,7 @@ export const checkPrimitive = (text: string): PrimitiveType => {
       `expected an Iceberg v2 type (${[...simpleTypes].join(', ')}, decimal(P, S) up to 38 digits, fixed[N]), found ${JSON.stringify(text)}`,
     );
   }
-  return text as PrimitiveType;
+  return decimal ? `decimal(${decimal.precision}, ${decimal.scale})` : (text as PrimitiveType);
 };
 
 /** Gives each column and nested field an id of `next()`, level by level as Java does: first the siblings, then what is inside them. */

@@ -52,8 +52,8 @@ export default definePipeline({
        CAST(CAST(sum(venda) AS DOUBLE) / count(*) AS DECIMAL(18, 5)) AS venda_media,
        min(venda) AS venda_menor,
        max(venda) AS venda_maior,
-       min_by(venda, data) AS venda_primeira,
-       max_by(venda, data) AS venda_ultima,
+       min_by(venda, CAST(data AS VARCHAR)) AS venda_primeira,
+       max_by(venda, CAST(data AS VARCHAR)) AS venda_ultima,
        CAST(stddev_samp(CAST(venda AS DOUBLE)) AS DECIMAL(18, 6)) AS venda_desvio
 FROM silver.bcb_ptax
 GROUP BY CAST(date_trunc('month', data) AS DATE)`,
