@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { z } from 'zod';
 import { jsonAnswer, type PipelineRoom, pipelineRoom } from '../../test/services/pipelines.ts';
 import { type TestDatabase, testDatabase } from '../../test/services/postgres.ts';
 import type { Check, Pipeline } from './declaration.ts';
@@ -91,4 +92,51 @@ it('a check that warns lets the run go on and says so; it sees silver as it woul
 
 it('an unknown combination is refused when it is declared', () => {
   expect(() => make('x', [{ kind: 'row_count', onFail: 'quarantine' }])).toThrow("can't quarantine");
+});
+
+it.each([
+  ['zod', z.object({ id: z.number(), valor: z.number().max(10) })],
+  ['JSON Schema', { type: 'object', properties: { valor: { type: 'number', maximum: 10 } } }],
+])('a record that its schema (%s) refuses goes to quarantine', async (kind, schema) => {
+  rows = [
+    { id: 1, valor: 1 },
+    { id: 2, valor: 11 },
+  ];
+  const base = make(kind === 'zod' ? 'esquema_zod' : 'esquema_json', []);
+  const pipeline = definePipeline({ ...base, silver: { ...base.silver, schema } });
+  expect((await room.run(pipeline)).windows).toMatchObject([{ report: { added: 1, quarantined: 1 } }]);
+  expect(await room.rows(`silver.${pipeline.name}_quarentena`, 'motivo, registro')).toEqual([
+    { motivo: 'esquema', registro: '{"id":2,"valor":11}' },
+  ]);
+});
+
+it('a full snapshot tells inserts, updates and deletes; one with less than half of the rows is not believed', async () => {
+  const base = make('inteiro', []);
+  const pipeline = definePipeline({ ...base, windows: { full: true, every: 'hour' } });
+  const take = async (at: string, ...values: [number, number][]) => {
+    rows = values.map(([id, valor]) => ({ id, valor }));
+    room.setClock(at);
+    return (await room.run(pipeline)).windows[0];
+  };
+  await take('2024-01-05T01:00:00Z', [1, 1], [2, 2], [3, 3]);
+  await take('2024-01-05T02:00:00Z', [1, 1], [2, 5], [4, 4]);
+  expect(await room.rows('silver.inteiro', 'id, valor')).toMatchObject([
+    { id: 1 },
+    { id: 2, valor: '5.00' },
+    { id: 4 },
+  ]);
+  expect(await room.rows('mudancas.inteiro', 'operacao, chave, colunas')).toEqual([
+    { operacao: 'delete', chave: '{"id":3}', colunas: null },
+    { operacao: 'insert', chave: '{"id":1}', colunas: null },
+    { operacao: 'insert', chave: '{"id":2}', colunas: null },
+    { operacao: 'insert', chave: '{"id":3}', colunas: null },
+    { operacao: 'insert', chave: '{"id":4}', colunas: null },
+    { operacao: 'update', chave: '{"id":2}', colunas: 'valor' },
+  ]);
+  expect(await take('2024-01-05T03:00:00Z', [1, 1])).toMatchObject({
+    state: 'failed',
+    error: expect.stringContaining('no row was deleted'),
+  });
+  expect(await take('2024-01-05T04:00:00Z')).toMatchObject({ state: 'failed' });
+  expect(await room.rows('silver.inteiro', 'id')).toHaveLength(3);
 });
