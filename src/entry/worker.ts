@@ -9,7 +9,7 @@ import { holderName } from '../platform/leases.ts';
 import { openMailer } from '../platform/mail.ts';
 import { openSqs } from '../platform/sqs.ts';
 import { openWebhooks } from '../platform/webhooks.ts';
-import { workFolder } from '../platform/work-folder.ts';
+import { removeDeadWorkFolders, workFolder } from '../platform/work-folder.ts';
 import { workOnReports } from '../reports/jobs.ts';
 import { type Parts, webhookSecret } from './parts.ts';
 import { openRunLastro } from './run-lastro.ts';
@@ -50,6 +50,7 @@ export const startWorker = async (
     );
   });
 
+  await removeDeadWorkFolders(config.LASTRO_HOME);
   await workOnOrders(desk);
   const mailer = config.SMTP_URL ? openMailer({ url: config.SMTP_URL, from: config.MAIL_FROM }) : undefined;
   const reports = await workOnReports({
@@ -58,6 +59,7 @@ export const startWorker = async (
     limits: parts.reports.limits,
     holder: holderName('report'),
     workFolder: () => workFolder(config.LASTRO_HOME),
+    removeDeadFolders: () => removeDeadWorkFolders(config.LASTRO_HOME),
     concurrency: config.REPORT_CONCURRENCY,
     ...(mailer ? { sendMail: mailer.send } : {}),
     ...(reached ? { reached } : {}),

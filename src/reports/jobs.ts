@@ -28,6 +28,8 @@ export type ReportWorkDeps = Omit<RunDeps, 'limits' | 'jobs'> &
     readonly limits: RunDeps['limits'] & ReportHousekeepingDeps['limits'];
     /** Absent: this installation sends no e-mail. */
     readonly sendMail?: MailDeps['send'] | undefined;
+    /** Removes what killed processes staged on this machine. */
+    readonly removeDeadFolders?: () => Promise<unknown>;
     /** Reports made at once. */
     readonly concurrency: number;
   };
@@ -54,6 +56,7 @@ export const workOnReports = async (deps: ReportWorkDeps): Promise<{ stop: () =>
     await keepReports(deps);
   });
   await jobs.work(reportOrphansQueue, 1, async () => {
+    await deps.removeDeadFolders?.();
     await removeOrphans(deps);
   });
   await jobs.schedule({ queue: reportHousekeepingQueue, cron: reportHousekeepingCron });

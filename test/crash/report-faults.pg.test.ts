@@ -3,8 +3,16 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { removeOrphans } from '../../src/reports/housekeeping.ts';
 import { type RunDeps, reportPoints, runReport } from '../../src/reports/run.ts';
-import { expectEndedOnce, expectWhole, openReportRoom, type ReportRoom, tellingAll } from './report-room.ts';
+import {
+  expectEndedOnce,
+  expectWhole,
+  openReportRoom,
+  type ReportRoom,
+  reportLimits,
+  tellingAll,
+} from './report-room.ts';
 
 // A killed process as one that never comes back from a named point; a zombie as one that comes back after another
 // has taken its work over. The real kills are in reports.crash.test.ts.
@@ -73,11 +81,12 @@ describe('a report whose process is killed anywhere', () => {
       reports: fc.integer({ min: 1, max: 3 }),
       zombies: fc.array(fc.nat(4), { maxLength: 3 }),
       twins: fc.boolean(),
+      sweeps: fc.boolean(),
       lostAnswer: fc.option(fc.integer({ min: 1, max: 3 }), { nil: undefined }),
     });
     let seed = 0;
     await fc.assert(
-      fc.asyncProperty(scenario, async ({ crashes, reports, zombies, twins, lostAnswer }) => {
+      fc.asyncProperty(scenario, async ({ crashes, reports, zombies, twins, sweeps, lostAnswer }) => {
         const client = `client-${seed++}`;
         const ids: string[] = [];
         for (let n = 0; n < reports; n++) ids.push(await room.place(client, `ord-${n}`, tellingAll));
@@ -86,11 +95,14 @@ describe('a report whose process is killed anywhere', () => {
           const left = await runUntil(room.deps, point);
           if (left) stuck.push(left);
           await room.claimsRunOut();
+          // The sweep of orphans runs whenever it does, also between what a zombie stores and what it tries to commit.
+          if (sweeps) await removeOrphans({ ...room.deps, limits: reportLimits });
           await expectWhole(room);
           // A process that was only slow wakes up when another may have its work already.
           for (const zombie of stuck.filter((_, index) => zombies.includes(index) && index < turn)) {
             zombie.resume();
             await zombie.ended;
+            await expectWhole(room);
           }
         }
         if (lostAnswer !== undefined)
@@ -177,6 +189,21 @@ describe('a report that can not be made', () => {
       expect(rows).toEqual([{ status_relatorio: 'falha' }]);
       await expectEndedOnce(room, [id]);
     }
+  });
+
+  it('because it takes longer than a report may is ended, once', async () => {
+    const id = await room.place('slow', 'ord-1', tellingAll);
+    const produce: RunDeps['maker']['produce'] = (_, options) =>
+      new Promise((_resolve, reject) => {
+        options.signal.addEventListener('abort', () => reject(options.signal.reason as Error));
+      });
+    const deps = { ...room.deps, limits: { ...reportLimits, maxSeconds: 0.05 } };
+    await runReport({ ...deps, maker: { ...room.deps.maker, produce } }, { signal });
+    const { rows } = await room.deps.db.query('SELECT motivo_falha FROM relatorios WHERE relatorio_id = $1', [
+      id,
+    ]);
+    expect(rows).toEqual([{ motivo_falha: 'time_limit' }]);
+    await expectEndedOnce(room, [id]);
   });
 
   it('is put back untried when its process is told to stop', async () => {
