@@ -346,6 +346,19 @@ describe('erasure', () => {
     expect((await erase(deps(), request({}))).erased).toBe(2);
   });
 
+  it('waits for the proof of what a killed run has committed', async () => {
+    withMaria();
+    const dying = room.run({
+      fault: (point) => {
+        if (point === 'after-commit') throw new Error('killed');
+      },
+    });
+    await expect(dying).rejects.toThrow('killed');
+    await expect(erase(deps(), request({}))).rejects.toThrow(/committed and not proven yet/);
+    await room.run();
+    expect((await erase(deps(), request({}))).erased).toBe(2);
+  });
+
   it('names orders that are in DynamoDB too', async () => {
     withMaria();
     await room.run({ removeDelayMs: 3_600_000 });

@@ -6,16 +6,19 @@ import { expireSnapshots, purgeDroppedTable } from '../lake/maintenance.ts';
 import { planFiles, type ScanFile } from '../lake/scan.ts';
 import { dropTable, findTable, loadTable, overwriteFiles, type Table } from '../lake/tables.ts';
 import { recordAudit } from '../platform/audit.ts';
+import { UserError } from '../platform/cli.ts';
 import { type Tx, transaction } from '../platform/postgres.ts';
 import { newId } from '../shared/ids.ts';
 import { archivedOrdersTable } from './archived-orders.ts';
 import { type ArchivedRow, rowsOfFile } from './archived-rows.ts';
+import { openBatches } from './batches.ts';
 import { type CareDeps, withTools } from './compact.ts';
 import { monthOf } from './due.ts';
 import { type AttributeValue, type Item, itemHash, setAttribute, textOf } from './item.ts';
 import { orderLookupTable, refreshOrderLookup } from './order-lookup.ts';
 import { type Retained, retainedBy, rulesByArea } from './retention.ts';
 import { instantOf, itemOf, rowOf } from './row.ts';
+import { sourceOf } from './runs.ts';
 import { openStage, removeStage } from './staging.ts';
 import { writeStage } from './write.ts';
 
@@ -123,6 +126,7 @@ export const findSubject = async (
 export const erase = (deps: EraseDeps, request: EraseRequest): Promise<Erased> =>
   withTools(deps, async (tools) => {
     const { lake, pool, clock } = deps;
+    await requireProven(deps);
     const basis = await loadTable(lake, archivedOrdersTable);
     const { orders, files } = await findSubject(deps, basis, request.subject);
     const rules = await rulesByArea(pool);
@@ -201,6 +205,18 @@ export const erase = (deps: EraseDeps, request: EraseRequest): Promise<Erased> =
       ...ended,
     };
   });
+
+/** A batch whose run died before its proof would be read back with rows that an erasure has changed, and be rejected. */
+const requireProven = async ({ pool, table }: EraseDeps): Promise<void> => {
+  const open = await openBatches(pool, sourceOf(table));
+  const unproven = open.find(({ state }) => state === 'committed');
+  if (unproven) {
+    throw new UserError(
+      `batch ${unproven.batchId} is committed and not proven yet: run \`lastro archive run\`, then erase`,
+      1,
+    );
+  }
+};
 
 /** Old snapshots reach the files that were rewritten: they go, with the object versions that a bucket keeps. */
 const forgetOldSnapshots = async ({
