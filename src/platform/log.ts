@@ -1,5 +1,5 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
-import { maskText } from '../shared/mask.ts';
+import { maskJsonText } from '../shared/mask.ts';
 
 export type Log = Logger;
 
@@ -26,7 +26,7 @@ export const openLog = ({
       formatters: { level: (label) => ({ level: label }) },
       redact: ['req.headers.authorization', '*.authorization', '*.token', '*.secret', '*.password'],
     },
-    { write: (line: string) => sink.write(maskText(line)) },
+    { write: (line: string) => sink.write(maskJsonText(line)) },
   );
 };
 

@@ -11,11 +11,12 @@ const rules: readonly [pattern: string, replacement: string][] = [
   ['([\\w.+-])[\\w.+-]*(@[\\w-]+(?:\\.[\\w-]+)+)', '\\1***\\2'],
   ['\\b\\d{3}\\.(\\d{3})\\.(\\d{3})-\\d{2}\\b', '***.\\1.\\2-**'],
   [`\\B\\+55${space}?\\(?\\d{2}\\)?${space}?9?\\d{4}-?(\\d{4})\\b`, '***\\1'],
+  [`\\(\\d{2}\\)${space}?9?\\d{4}-?(\\d{4})\\b`, '***\\1'],
   ['\\b\\d{3}(\\d{3})(\\d{3})\\d{2}\\b', '***.\\1.\\2-**'],
 ];
 
 /** One look that is true for every text that a rule may change: most texts need no more. */
-const suspicion = '@|\\d{11}|\\d{3}\\.\\d{3}\\.\\d{3}-|\\+55';
+const suspicion = '@|\\d{11}|\\d{3}\\.\\d{3}\\.\\d{3}-|\\+55|\\(\\d{2}\\)';
 
 /** `value` (SQL text) masked. */
 export const maskSql = (value: string): string => {

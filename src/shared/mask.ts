@@ -14,12 +14,34 @@ export const maskEmail = (email: string): string => {
 export const maskPhone = (phone: string): string => `***${phone.slice(-4)}`;
 
 const patterns: readonly [RegExp, (found: string) => string][] = [
-  [/[\w.+-]+@[\w-]+(?:\.[\w-]+)+/g, maskEmail],
   [/(?<![\w])\d{3}\.\d{3}\.\d{3}-\d{2}(?![\w])/g, (found) => maskCpf(found.replace(/\D/g, ''))],
   [/(?<!\w)\+55\s?\(?\d{2}\)?\s?9?\d{4}-?\d{4}(?!\w)/g, maskPhone],
+  [/\(\d{2}\)\s?9?\d{4}-?\d{4}(?!\w)/g, maskPhone],
   [/(?<!\w)\d{11}(?!\w)/g, maskCpf],
 ];
 
+/**
+ * Takes each run of a mailbox's characters whole, whether a domain follows or not. Looking only for those with one
+ * would try again from every character of the run: minutes for a text of some hundred thousand (a file in Base64url).
+ */
+const mailboxes = /[\w.+-]+(@[\w-]+(?:\.[\w-]+)+)?/g;
+
+const maskEmails = (text: string): string =>
+  text.includes('@')
+    ? text.replace(mailboxes, (found, domain?: string) => (domain === undefined ? found : maskEmail(found)))
+    : text;
+
 /** Masks every CPF, e-mail and Brazilian phone inside free text (an error's message, a partner's answer). */
 export const maskText = (text: string): string =>
-  patterns.reduce((masked, [pattern, mask]) => masked.replace(pattern, mask), text);
+  patterns.reduce((masked, [pattern, mask]) => masked.replace(pattern, mask), maskEmails(text));
+
+const jsonEscape = /(\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))/;
+
+/** The same for JSON text: the letter of an escape (`\n`) is none of the word that follows it. */
+export const maskJsonText = (json: string): string =>
+  json.includes('\\')
+    ? json
+        .split(jsonEscape)
+        .map((part, at) => (at % 2 === 0 ? maskText(part) : part))
+        .join('')
+    : maskText(json);
