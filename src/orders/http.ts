@@ -29,8 +29,10 @@ const callerOf = (request: FastifyRequest): Caller => ({
 const languageOf = (request: FastifyRequest): Language => {
   const weights: Record<string, number> = { en: 0, pt: 0 };
   for (const wanted of (request.headers['accept-language'] ?? '').split(',')) {
-    const [, language = '', weight = '1'] =
-      /^\s*([a-z]+)(?:-[\w-]+)?\s*(?:;\s*q=([\d.]+))?\s*$/i.exec(wanted) ?? [];
+    // Cut apart rather than matched with optional spaces: a header of nothing else would take a second.
+    const [range = '', parameter = ''] = wanted.split(';', 2).map((part) => part.trim());
+    const [, language = ''] = /^([a-z]+)(?:-[\w-]+)?$/i.exec(range) ?? [];
+    const [, weight = '1'] = /^q=([\d.]+)$/i.exec(parameter) ?? [];
     const key = language.toLowerCase();
     weights[key] = Math.max(weights[key] ?? 0, Number(weight));
   }
