@@ -4,7 +4,7 @@ import type { Authenticate } from './auth.ts';
 import { type App, openHttp, principalOf } from './http.ts';
 import { openLog } from './log.ts';
 import { openMetrics } from './metrics.ts';
-import { Problem, problemTypes } from './problem.ts';
+import { Problem, problemBody, problemTypes } from './problem.ts';
 
 /** Tokens of this file: the client's name, then its scopes. */
 const authenticate: Authenticate = async (authorization) => {
@@ -235,11 +235,22 @@ describe('the HTTP server', () => {
     expect((await from('10.0.0.9', 'Bearer prometheus ops:read')).statusCode).toBe(200);
   });
 
+  it('tells the first of many violations: an answer is no longer than what was asked', async () => {
+    const violations = Array.from({ length: 1_000 }, (_, n) => ({ pointer: `/${n}`, message: 'wrong' }));
+    const { violations: told } = problemBody(
+      new Problem('validation-failed', 'See violations.', { violations }),
+    );
+    expect(told).toEqual(violations.slice(0, 100));
+  });
+
   it('is alive, and ready when what it needs is there', async () => {
     expect(await call('/livez')).toMatchObject({ status: 200 });
     expect(await call('/readyz')).toMatchObject({ status: 200 });
-    const unready = await open({ ready: async () => Promise.reject(new Error('no database')) });
-    expect((await unready.inject('/readyz')).statusCode).toBe(503);
+    const why = 'password authentication failed for user "lastro" at 10.0.0.7';
+    const unready = await open({ ready: async () => Promise.reject(new Error(why)) });
+    const answer = await unready.inject('/readyz');
+    expect([answer.statusCode, answer.body.includes('10.0.0.7')]).toEqual([503, false]);
+    expect(lines.join('')).toContain('10.0.0.7');
     expect((await unready.inject('/livez')).statusCode).toBe(200);
     await unready.close();
   });

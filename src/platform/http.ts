@@ -42,7 +42,7 @@ export type HttpDeps = {
   authenticate: Authenticate;
   rateLimitPerMinute: number;
   redisUrl?: string | undefined;
-  /** Answers whether the service can do its work, for `/readyz`; a rejection is "not ready" with its message. */
+  /** Answers whether the service can do its work, for `/readyz`; a rejection is "not ready", and why is logged. */
   ready: () => Promise<void>;
   version: string;
 };
@@ -289,11 +289,13 @@ const describe = async (app: App, version: string): Promise<void> => {
   });
 };
 
-const serveHealth = (app: App, { metrics, ready }: HttpDeps): void => {
+const serveHealth = (app: App, { metrics, ready, log }: HttpDeps): void => {
   app.get('/livez', { config: { access: 'public' }, schema: { hide: true } }, async () => ({ status: 'ok' }));
   app.get('/readyz', { config: { access: 'public' }, schema: { hide: true } }, async () => {
     await ready().catch((error: unknown) => {
-      throw new Problem('unavailable', error instanceof Error ? error.message : String(error));
+      // Anyone may ask, and a database's words name hosts and users: they are for the log.
+      log.warn({ err: error }, 'not ready');
+      throw new Problem('unavailable', 'What the service needs does not answer; the log says what.');
     });
     return { status: 'ok' };
   });

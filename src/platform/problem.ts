@@ -72,6 +72,9 @@ export class Problem extends Error {
   }
 }
 
+/** Told at once. A body of 1 MiB can break a rule a hundred thousand times, and its answer would be many times as long. */
+const mostViolations = 100;
+
 /** The body of a problem as `application/problem+json`. */
 export const problemBody = (problem: Problem): ProblemBody => {
   const { status, title } = problemTypes[problem.type];
@@ -81,6 +84,6 @@ export const problemBody = (problem: Problem): ProblemBody => {
     title,
     status,
     detail: problem.message,
-    ...(problem.violations ? { violations: problem.violations } : {}),
+    ...(problem.violations ? { violations: problem.violations.slice(0, mostViolations) } : {}),
   };
 };
