@@ -17,7 +17,8 @@ export const serveWorkerHealth = async ({
     '/metrics': async () => ({ type: metrics.contentType, body: await metrics.metrics() }),
   };
   const server = createServer((request, response) => {
-    const answer = answers[request.url ?? ''];
+    const path = request.url ?? '';
+    const answer = Object.hasOwn(answers, path) ? answers[path] : undefined;
     if (!answer) return void response.writeHead(404).end();
     answer().then(
       ({ type, body }) => response.writeHead(200, { 'content-type': type }).end(body),

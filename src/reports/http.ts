@@ -45,7 +45,10 @@ const waitOf = (query: unknown): number => {
 
 const listQuery = z.strictObject({
   status: z.enum(reportStatuses).optional(),
-  kind: z.string().max(60).optional(),
+  kind: z
+    .string()
+    .regex(/^[a-z-]{1,60}$/, 'expected the name of a kind, such as area-orders')
+    .optional(),
   unread: z
     .enum(['true', 'false'])
     .optional()
