@@ -121,6 +121,14 @@ describe('a delivery that fails', () => {
     expect(await states()).toMatchObject([{ status_entrega: 'entregue' }]);
   });
 
+  it('has a reason that tells nobody who it was about', async () => {
+    fail = new Error('the receiver said: 52998224725 <maria@example.com> is unknown');
+    await expect(run('webhook')).rejects.toThrow();
+    expect(await states()).toMatchObject([
+      { ultimo_erro: 'the receiver said: ***.982.247-** <m***@example.com> is unknown' },
+    ]);
+  });
+
   it('for good is dead at once', async () => {
     fail = new GiveUp('the receiver answered 410 (gone)');
     await expect(run('webhook')).rejects.toThrow(GiveUp);

@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import { maskText } from '../shared/mask.ts';
 import { GiveUp, type JobContext } from './jobs.ts';
 import type { Log } from './log.ts';
 import { type Channel, deliveryQueue } from './outbox.ts';
@@ -70,7 +71,7 @@ const note = async (
       messageId,
       channel,
       status,
-      error === null ? null : error instanceof Error ? error.message : String(error),
+      error === null ? null : maskText(error instanceof Error ? error.message : String(error)),
       at,
     ],
   );

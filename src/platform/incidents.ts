@@ -1,3 +1,5 @@
+import { maskText } from '../shared/mask.ts';
+
 /** A ServiceNow instance's Table API. */
 export type ServiceNow = {
   /** `https://bank.service-now.com` */
@@ -40,7 +42,7 @@ const call = async <Answer>(
   });
   if (!response.ok) {
     throw new Error(
-      `ServiceNow answered ${response.status} to ${method}: ${(await response.text()).slice(0, 200)}`,
+      `ServiceNow answered ${response.status} to ${method}: ${maskText((await response.text()).slice(0, 200))}`,
     );
   }
   return ((await response.json()) as { result: Answer }).result;
@@ -58,7 +60,7 @@ const findOpen = async (serviceNow: ServiceNow, id: string): Promise<Incident | 
 
 /**
  * Opens an incident with `description`, or adds `again` as a work note to the one that is open already. Answers its
- * number.
+ * number. CPF, e-mail and phone are masked in all texts: they quote errors, and another system keeps them.
  * @throws Error ServiceNow did not take it
  */
 export const openIncident = async (
@@ -68,14 +70,14 @@ export const openIncident = async (
 ): Promise<string> => {
   const found = await findOpen(serviceNow, subject.id);
   if (found) {
-    await call(serviceNow, 'PATCH', `/${found.sys_id}`, { work_notes: again });
+    await call(serviceNow, 'PATCH', `/${found.sys_id}`, { work_notes: maskText(again) });
     return found.number;
   }
   const made = await call<Incident>(serviceNow, 'POST', '', {
     correlation_id: subject.id,
     correlation_display: subject.part,
-    short_description: subject.title.slice(0, 160),
-    description,
+    short_description: maskText(subject.title).slice(0, 160),
+    description: maskText(description),
     urgency: '2',
     impact: '2',
   });
@@ -96,7 +98,7 @@ export const resolveIncident = async (
   await call(serviceNow, 'PATCH', `/${found.sys_id}`, {
     state: resolved,
     close_code: 'Resolved by request',
-    close_notes: notes,
+    close_notes: maskText(notes),
   });
   return found.number;
 };

@@ -148,11 +148,11 @@ describe('a job that can not succeed', () => {
     let tries = 0;
     await jobs.work(queue, 1, async () => {
       tries++;
-      throw new GiveUp('nobody wants it');
+      throw new GiveUp('nobody wants it, says maria@example.com');
     });
     await add('unwanted');
     const [dead] = await deadAfter(1);
-    expect(dead?.error).toMatchObject({ message: 'nobody wants it' });
+    expect(dead?.error).toMatchObject({ message: 'nobody wants it, says m***@example.com' });
     expect(tries).toBe(1);
   });
 

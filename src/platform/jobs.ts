@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { PgBoss } from 'pg-boss';
 import { Gauge, Histogram } from 'prom-client';
+import { maskText } from '../shared/mask.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { type PreparedStatement, prepared, type Tx } from './postgres.ts';
@@ -108,7 +109,8 @@ const openStatements = (): ((text: string, values: unknown[]) => PreparedStateme
 
 const errorOutput = (error: unknown): { message: string; name: string } => ({
   name: error instanceof Error ? error.name : 'Error',
-  message: error instanceof Error ? error.message : String(error),
+  // Kept for a year in the dead-letter queue, and shown to whoever is on call.
+  message: maskText(error instanceof Error ? error.message : String(error)),
 });
 
 /**
