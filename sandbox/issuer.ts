@@ -37,11 +37,17 @@ const tokenSeconds = 8 * 3_600;
 
 export type SandboxClient = { id: string; secret: string; areas: string[]; scopes: string[] };
 
-/** One client for each area's systems and one for its back office. The secrets are no secrets: loopback only. */
-export const sandboxClients: readonly SandboxClient[] = areas.flatMap(({ area_id }) => [
-  { id: `area-${area_id}`, secret: `sandbox-area-${area_id}`, areas: [area_id], scopes: areaScopes },
-  { id: `staff-${area_id}`, secret: `sandbox-staff-${area_id}`, areas: [area_id], scopes: staffScopes },
-]);
+/**
+ * One client for each area's systems, one for its back office, and one for the bank's own people, who see all areas.
+ * The secrets are no secrets: loopback only.
+ */
+export const sandboxClients: readonly SandboxClient[] = [
+  ...areas.flatMap(({ area_id }) => [
+    { id: `area-${area_id}`, secret: `sandbox-area-${area_id}`, areas: [area_id], scopes: areaScopes },
+    { id: `staff-${area_id}`, secret: `sandbox-staff-${area_id}`, areas: [area_id], scopes: staffScopes },
+  ]),
+  { id: 'staff-bank', secret: 'sandbox-staff-bank', areas: ['*'], scopes: staffScopes },
+];
 
 type Secrets = { keys: JWK[]; cookieKeys: string[] };
 

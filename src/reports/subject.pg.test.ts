@@ -11,6 +11,7 @@ import { openDuckDb, quoteText } from '../lake/duckdb-session.ts';
 import { append, createTable, openLake } from '../lake/tables.ts';
 import { register } from './cli.ts';
 import type { SubjectReport } from './subject.ts';
+import { restoreRight, withdrawRight } from './withdrawals.ts';
 
 const person = cpfOf(123_450_001);
 const other = cpfOf(123_450_002);
@@ -44,7 +45,7 @@ const fillArchive = async (): Promise<void> => {
 
 beforeAll(async () => {
   desk = await openDesk();
-  admin = await desk.token('CRD01', 'admin');
+  admin = await desk.token('*', 'admin');
   await fillArchive();
 });
 afterAll(() => desk.close());
@@ -100,6 +101,21 @@ describe('the report on one person (LGPD, art. 18)', () => {
     }
   });
 
+  it('is over all areas, so it is for nobody who may see some, nor for whom the bank took a right from', async () => {
+    const ofArea = await desk.token('CRD01', 'admin');
+    expect((await asked({ document: person, purpose }, ofArea)).status).toBe(403);
+    const operator = { subject: 'local:plantão', requestId: 'req_operator' };
+    for (const right of [null, { type: 'scope', value: 'admin' }] as const) {
+      const { id } = await withdrawRight(desk.parts.reports, operator, {
+        clientId: 'staff-bank',
+        right,
+        reason: 'Desligamento',
+      });
+      expect((await asked({ document: person, purpose })).status).toBe(403);
+      await restoreRight(desk.parts.reports, operator, id);
+    }
+  });
+
   it('is in the audit trail under the opaque id, also from the terminal', async () => {
     const run = await runCommand(register, ['report', 'subject', '-', '--purpose', purpose], {
       pool: desk.db,
@@ -113,7 +129,7 @@ describe('the report on one person (LGPD, art. 18)', () => {
        ORDER BY sequencia`,
       [found.subject],
     );
-    expect(rows.map(({ quem }) => quem)).toEqual(['staff-CRD01', expect.stringMatching(/^local:/)]);
+    expect(rows.map(({ quem }) => quem)).toEqual(['staff-bank', expect.stringMatching(/^local:/)]);
     expect(JSON.stringify(rows)).toContain(purpose);
     const { rows: anywhere } = await desk.db.query('SELECT FROM trilha_auditoria t WHERE t::text LIKE $1', [
       `%${person}%`,

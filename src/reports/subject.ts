@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Pool } from 'pg';
 import { recordAudit } from '../platform/audit.ts';
+import type { Principal } from '../platform/auth.ts';
 import type { FieldViolation } from '../platform/problem.ts';
 import { Problem } from '../platform/problem.ts';
 import { isCpf } from '../shared/cpf-cnpj.ts';
@@ -9,6 +10,7 @@ import { maskText } from '../shared/mask.ts';
 import type { ReportMaker } from './maker.ts';
 import type { Caller } from './place.ts';
 import { purposeSchema } from './request-body.ts';
+import { readWithdrawals, viewerOf, withoutWithdrawn } from './rights.ts';
 import { type HeldOrder, type IssuedReport, issuedReports, ordersOf } from './subject-rows.ts';
 
 export type SubjectDeps = {
@@ -71,6 +73,7 @@ export const subjectReport = async (
   { cpf, purpose }: { cpf: string; purpose: string },
   signal: AbortSignal,
 ): Promise<SubjectReport> => {
+  await checkWholeBank(deps.db, principal);
   const at = deps.clock();
   const subject = deps.idOf(cpf);
   await recordAudit(deps.db, {
@@ -101,6 +104,22 @@ export const subjectReport = async (
     issuedReports: await issuedReports(deps.db, cpf),
     notes,
   };
+};
+
+/**
+ * The answer is over all areas, and one that left some out would say that nothing is held there: it is for who may see
+ * every area and client, and still may.
+ * @throws Problem `forbidden`
+ */
+const checkWholeBank = async (db: Pool, principal: Principal): Promise<void> => {
+  if (!principal.areas.has('*') || principal.clients.size > 0)
+    throw new Problem(
+      'forbidden',
+      'This is over all areas of the bank: it needs a token for all of them (*).',
+    );
+  const held = withoutWithdrawn(viewerOf(principal, false), await readWithdrawals(db, principal));
+  if (!held || principal.scopes.has('admin') !== held.scopes.includes('admin'))
+    throw new Problem('forbidden', 'A right that this needs was withdrawn.');
 };
 
 /** Far more than one person's orders; a file that large is asked for as a report, which streams. */
