@@ -55,6 +55,21 @@ describe('files', () => {
     expect(found.filter(({ path, named }) => !(named && frontDoor.test(path)))).toEqual([]);
   });
 
+  it('that the documents name are there', () => {
+    const there = new Set(files.map(({ path }) => path));
+    const named = files
+      .filter(({ path }) => path.endsWith('.md'))
+      .flatMap(({ path, text }) =>
+        [...text.matchAll(/`((?:src|test|sandbox|bench|examples|migrations|docs)\/[\w./-]+\.[a-z]+)`/g)].map(
+          ([, name = '']) => ({ path, name }),
+        ),
+      );
+    expect(named.length).toBeGreaterThan(50);
+    expect(named.filter(({ name }) => !there.has(name)).map(({ path, name }) => `${path}: ${name}`)).toEqual(
+      [],
+    );
+  });
+
   it('leave no test out', () => {
     const tests = code.filter(({ path }) => isTest(path));
     expect(where(tests, /\b(?:it|test|describe)\.(?:only|skip|todo)\b/, ({ text }) => codeOf(text))).toEqual(
