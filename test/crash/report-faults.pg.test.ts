@@ -123,6 +123,7 @@ describe('a report whose process is killed anywhere', () => {
           await zombie.ended;
         }
         await expectEndedOnce(room, ids);
+        await room.clear();
       }),
       { numRuns: 200, seed: 20_261_125 },
     );

@@ -68,11 +68,16 @@ export const openReportRoom = async () => {
       `UPDATE relatorios SET prazo_execucao = clock_timestamp() - interval '1 second'
        WHERE status_relatorio = 'em_andamento'`,
     );
+  /** Forgets all reports and files, so that a further scenario does not look at those of the ones before. */
+  const clear = async (): Promise<void> => {
+    await database.pool.query('TRUNCATE relatorios');
+    for await (const { key } of store.list('reports/')) await store.remove(key);
+  };
   const close = async (): Promise<void> => {
     await rm(folder, { recursive: true, force: true });
     await database.drop();
   };
-  return { deps, store, folder, turns, place, claimsRunOut, close };
+  return { deps, store, folder, turns, place, claimsRunOut, clear, close };
 };
 
 export type ReportRoom = Awaited<ReturnType<typeof openReportRoom>>;
