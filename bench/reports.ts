@@ -32,7 +32,9 @@ await mkdir(home, { recursive: true });
 const folder = await mkdtemp(join(tmpdir(), 'lastro-bench-reports-'));
 const postgres = await startEmbeddedPostgres({ home });
 const pool = openPool({ url: postgres.url, max: 4 });
-await migrate(pool);
+// Only the catalog is needed, and the data outlives migrations that are not released yet.
+const { rows: catalog } = await pool.query("SELECT to_regclass('iceberg_tables') AS found");
+if (catalog[0]?.found === null) await migrate(pool);
 const store = await openDirectoryStore(join(home, 'store'));
 const lake = openLake({ store, catalog: jdbcCatalog({ db: pool }) });
 const files = await openFileCache({ store, folder: join(home, 'cache'), maxBytes: 1e12 });
