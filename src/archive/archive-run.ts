@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Pool } from 'pg';
 import { openDuckDb } from '../lake/duckdb-session.ts';
 import { openFileCache } from '../lake/file-cache.ts';
-import { createTable, findTable, type Lake } from '../lake/tables.ts';
+import { createTable, findTable, type Lake, requireTransactions } from '../lake/tables.ts';
 import { holderName, withLease } from '../platform/leases.ts';
 import { transaction } from '../platform/postgres.ts';
 import type { SigningKeys } from '../platform/signing-keys.ts';
@@ -121,10 +121,11 @@ const mostClockError = 5 * 60_000;
  * and run again, each order is in DynamoDB or, proven, in the lake; no version is in the lake twice.
  *
  * One run at a time for a table.
- * @throws LeaseHeldError @throws FenceLostError @throws OrdersTableError
+ * @throws AloneCatalogError before anything is done @throws LeaseHeldError @throws FenceLostError @throws OrdersTableError
  * @throws VerificationError at the end, when windows could not be proven; the others are archived
  */
-export const archiveOrders = (deps: ArchiveDeps, request: ArchiveRequest): Promise<Archived> => {
+export const archiveOrders = async (deps: ArchiveDeps, request: ArchiveRequest): Promise<Archived> => {
+  requireTransactions(deps.lake, 'the archive');
   const lease = {
     pool: deps.pool,
     name: leaseName(request.table),

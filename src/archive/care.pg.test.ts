@@ -7,6 +7,7 @@ import { type TestDatabase, testDatabase } from '../../test/services/postgres.ts
 import { loadTable, tableFiles } from '../lake/tables.ts';
 import { transaction } from '../platform/postgres.ts';
 import { publicJwks } from '../platform/signing-keys.ts';
+import { archiveOrders } from './archive-run.ts';
 import { archivedOrdersTable } from './archived-orders.ts';
 import { compactArchive } from './compact.ts';
 import { parseAge } from './due.ts';
@@ -54,6 +55,22 @@ const careDeps = () => {
   const { pool, lake, stagingFolder, clock } = room.deps;
   return { pool, lake, stagingFolder, clock, table: 'ordens' };
 };
+
+it('a catalog that cannot join the transaction is refused before anything is done', async () => {
+  fill(2);
+  const lake = { ...room.lake, catalog: { ...room.lake.catalog, alone: true as const } };
+  const expected = /the archive commits .* expected LAKE_CATALOG=jdbc or jdbc\+glue/;
+  await expect(
+    archiveOrders(
+      { ...room.deps, lake },
+      { table: 'ordens', olderThan: parseAge('6mo'), areaAges: new Map() },
+    ),
+  ).rejects.toThrow(expected);
+  await expect(compactArchive({ ...careDeps(), lake })).rejects.toThrow(expected);
+  expect((await database.pool.query('SELECT count(*)::int AS runs FROM archive_runs')).rows).toEqual([
+    { runs: 0 },
+  ]);
+});
 
 describe('a receipt', () => {
   it('is good offline for each order, and for nothing else', async () => {

@@ -3,7 +3,7 @@ import type { Pool } from 'pg';
 import { openDuckDb } from '../lake/duckdb-session.ts';
 import { openFileCache } from '../lake/file-cache.ts';
 import { type Compacted, compactTable } from '../lake/rewrite.ts';
-import type { Lake } from '../lake/tables.ts';
+import { type Lake, requireTransactions } from '../lake/tables.ts';
 import { holderName, withLease } from '../platform/leases.ts';
 import { archivedOrdersTable } from './archived-orders.ts';
 import { refreshOrderLookup } from './order-lookup.ts';
@@ -20,7 +20,7 @@ export type CareDeps = {
 export const copiesBytes = 20_000_000_000;
 
 /** Runs `work` with DuckDB and a file cache, under the archive's lease: no run writes meanwhile. */
-export const withTools = <T>(
+export const withTools = async <T>(
   { pool, lake, stagingFolder, table }: CareDeps,
   work: (tools: {
     lake: Lake;
@@ -28,8 +28,9 @@ export const withTools = <T>(
     files: Awaited<ReturnType<typeof openFileCache>>;
     fence: Parameters<Parameters<typeof withLease>[1]>[0]['fence'];
   }) => Promise<T>,
-): Promise<T> =>
-  withLease(
+): Promise<T> => {
+  requireTransactions(lake, 'the archive');
+  return withLease(
     { pool, name: leaseName(table), holder: holderName('archive'), ttlMs: leaseTtlMs },
     async ({ fence }) => {
       const session = await openDuckDb({ temporaryParent: join(stagingFolder, 'archive-care') });
@@ -46,6 +47,7 @@ export const withTools = <T>(
       }
     },
   );
+};
 
 /**
  * Joins the small files of each area and month. Rows keep their content and their time of archiving, so every receipt

@@ -88,7 +88,6 @@ export const consolidateCommand = async (
 /** What a run can fail of by itself has a message that says all; a stack trace is for our own mistakes. */
 const toUserError = (error: unknown): unknown => {
   const known = [
-    'AloneCatalogError',
     'LeaseHeldError',
     'FenceLostError',
     'BatchLimitError',

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { UserError } from '../platform/cli.ts';
 import type { Tx } from '../platform/postgres.ts';
 import type { Store } from '../platform/store/store.ts';
 import { type Catalog, formatTableName, parseTableName, type TableName } from './catalog/catalog.ts';
@@ -90,11 +91,12 @@ export const openLake = (deps: {
 });
 
 /** A catalog outside PostgreSQL is named where work needs commits that join a transaction. */
-export class AloneCatalogError extends Error {
+export class AloneCatalogError extends UserError {
   constructor(work: string) {
     super(
       `${work} commits a table together with its books in one transaction of PostgreSQL, which a catalog in Glue ` +
         'alone cannot join: expected LAKE_CATALOG=jdbc or jdbc+glue, found glue; nothing was done',
+      1,
     );
     this.name = 'AloneCatalogError';
   }

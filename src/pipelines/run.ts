@@ -1,3 +1,4 @@
+import { requireTransactions } from '../lake/tables.ts';
 import { type Fence, holderName, withLease } from '../platform/leases.ts';
 import * as ledger from '../platform/ledger.ts';
 import { frontier } from '../platform/ledger-views.ts';
@@ -83,16 +84,19 @@ const hasWork = async (
   return (await dueWindows(deps.pool, pipeline, { now: deps.clock(), ...options })).length > 0;
 };
 
-export const underLease = <T>(
-  { pool }: PipelineDeps,
+/** @throws AloneCatalogError before anything is done @throws LeaseHeldError */
+export const underLease = async <T>(
+  { pool, lake }: PipelineDeps,
   pipeline: Pipeline,
   signal: AbortSignal,
   work: (held: { fence: Fence; signal: AbortSignal }) => Promise<T>,
-): Promise<T> =>
-  withLease(
+): Promise<T> => {
+  requireTransactions(lake, 'a pipeline');
+  return withLease(
     { pool, name: leaseName(pipeline.name), holder: holderName('pipeline'), ttlMs: leaseTtlMs, signal },
     work,
   );
+};
 
 /** What a run under the lease works with. */
 export type HeldRun = {
