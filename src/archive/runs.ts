@@ -1,6 +1,7 @@
 import type { Fence } from '../platform/leases.ts';
 import * as ledger from '../platform/ledger.ts';
 import type { Db, Tx } from '../platform/postgres.ts';
+import { maskText } from '../shared/mask.ts';
 import { monthOf } from './due.ts';
 import type { ScanPosition } from './select.ts';
 
@@ -84,7 +85,12 @@ export const endRun = async (db: Db, runId: string, counts: Counts, error?: stri
   await db.query(
     `UPDATE archive_runs SET state = $2, finished_at = clock_timestamp(), counts = $3, error = $4
      WHERE run_id = $1 AND state = 'running'`,
-    [runId, error === undefined ? 'done' : 'failed', JSON.stringify(counts), error ?? null],
+    [
+      runId,
+      error === undefined ? 'done' : 'failed',
+      JSON.stringify(counts),
+      error === undefined ? null : maskText(error),
+    ],
   );
 };
 

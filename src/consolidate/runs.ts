@@ -1,6 +1,7 @@
 import type { Fence } from '../platform/leases.ts';
 import * as ledger from '../platform/ledger.ts';
 import type { Db, Tx } from '../platform/postgres.ts';
+import { maskText } from '../shared/mask.ts';
 
 /** What `lastro consolidate --json` prints. */
 export type Summary = {
@@ -177,7 +178,7 @@ export const failRun = async (
   await tx.query(
     `UPDATE consolidate_runs SET state = 'failed', finished_at = clock_timestamp(), error = $2
      WHERE run_id = $1 AND state = 'running'`,
-    [run.runId, error],
+    [run.runId, maskText(error)],
   );
   if (interval === undefined) return;
   await ledger.markFailed(tx, { id: interval, fence: run.fence, runId: run.runId, error });

@@ -1,6 +1,7 @@
 import type { Fence } from '../platform/leases.ts';
 import type { Json, Window } from '../platform/ledger.ts';
 import type { Db, Tx } from '../platform/postgres.ts';
+import { maskText } from '../shared/mask.ts';
 import type { CadenceName } from './windows.ts';
 
 export type RunKind = 'window' | 'rebuild' | 'replay' | 'gold';
@@ -178,7 +179,7 @@ export const failRun = async (tx: Tx, attemptId: string, error: string): Promise
   await tx.query(
     `UPDATE pipeline_runs SET state = 'failed', finished_at = clock_timestamp(), error = $2
      WHERE attempt_id = $1 AND state IN ('running', 'captured')`,
-    [attemptId, error],
+    [attemptId, maskText(error)],
   );
 };
 

@@ -132,9 +132,9 @@ describe('an interval', () => {
     ] as const) {
       await inTx((tx) => start(tx, { id, fence, runId: `r${n}` }));
       const failed = await inTx((tx) =>
-        markFailed(tx, { id, fence, runId: `r${n}`, error: 'no space left' }),
+        markFailed(tx, { id, fence, runId: `r${n}`, error: 'no space left for 52998224725' }),
       );
-      expect(failed).toMatchObject({ state, attempts: n, error: 'no space left' });
+      expect(failed).toMatchObject({ state, attempts: n, error: 'no space left for ***.982.247-**' });
     }
     await expect(inTx((tx) => start(tx, { id, fence, runId: 'r3' }))).rejects.toThrow(/found hole/);
     expect(await inTx((tx) => refill(tx, { id }))).toMatchObject({

@@ -1,3 +1,4 @@
+import { maskText } from '../shared/mask.ts';
 import { assertFence, type Fence } from './leases.ts';
 import { type IntervalRow, toInterval } from './ledger-row.ts';
 import type { Db, Tx } from './postgres.ts';
@@ -291,9 +292,11 @@ export const markDone = async (
  */
 export const markFailed = async (
   tx: Tx,
-  { id, fence, runId, error }: Run & { error: string },
+  { id, fence, runId, error: words }: Run & { error: string },
 ): Promise<Interval> => {
   await assertFence(tx, fence);
+  // Kept, and shown to whoever is on call; an engine's error quotes the value that it could not take.
+  const error = maskText(words);
   const values = [fence.name, String(fence.token), runId, error];
   const set = 'error = $6, finished_at = clock_timestamp()';
   const from: IntervalState[] = ['running'];
