@@ -61,6 +61,18 @@ describe('the same Idempotency-Key', () => {
     });
   });
 
+  it('answers nothing that another route is asked for', async () => {
+    const key = randomUUID();
+    const as = await desk.token('CRD01', 'orders:write reports:write');
+    expect((await post(key, request, { as })).status).toBe(201);
+    const asked = await desk.call('POST', '/v1/reports', {
+      as,
+      body: request,
+      headers: { 'idempotency-key': key },
+    });
+    expect(asked).toMatchObject({ status: 422, body: { type: '/problems/idempotency-key-reused' } });
+  });
+
   it('of another client is another key', async () => {
     const key = randomUUID();
     const first = await post(key);

@@ -79,7 +79,7 @@ export const placeOrder = async (
   body: unknown,
   idempotencyKey: string | undefined,
 ): Promise<PlacedOrder> => {
-  const key = keyOfBody(caller.principal.clientId, idempotencyKey, body);
+  const key = keyOfBody(caller.principal.clientId, idempotencyKey, 'order', body);
   try {
     const accepted = await acceptOrder(deps, caller, body);
     const { order, answer } = newOrder(deps, caller, accepted, key);

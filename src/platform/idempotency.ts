@@ -23,10 +23,14 @@ export const idempotencyHeader = (headers: IncomingHttpHeaders): string | undefi
   });
 };
 
-/** The key of a body, or undefined where the request has none. White space outside strings does not count. */
+/**
+ * The key of a body, or undefined where the request has none. White space outside strings does not count; what is
+ * asked for does: a key that answered an order answers no request for a report, which needs another scope.
+ */
 export const keyOfBody = (
   clientId: string,
   key: string | undefined,
+  use: 'order' | 'report',
   body: unknown,
 ): IdempotencyKey | undefined =>
   key === undefined
@@ -35,7 +39,7 @@ export const keyOfBody = (
         clientId,
         key,
         bodyHash: createHash('sha256')
-          .update(JSON.stringify(body ?? null))
+          .update(JSON.stringify([use, body ?? null]))
           .digest('hex'),
       };
 

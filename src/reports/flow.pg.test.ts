@@ -200,6 +200,7 @@ describe('a report', () => {
     expect(unread.body.items.map(({ reportId }) => reportId)).toEqual(ids.slice(1));
     expect((await page('?status=failed')).body.items).toEqual([]);
     expect((await page('?kind=order-rules')).body.items).toEqual([]);
+    expect((await page('?kind=%00')).status).toBe(422);
     expect((await page('?cursor=x')).body).toMatchObject({ type: '/problems/invalid-cursor' });
     const { body } = await desk.call<{ items: { name: string }[] }>('GET', '/v1/reports/kinds', { as });
     expect(body.items.map(({ name }) => name)).toContain('order-events');

@@ -66,7 +66,7 @@ export const placeReport = async (
   idempotencyKey: string | undefined,
 ): Promise<PlacedReport> => {
   const { principal } = caller;
-  const key = keyOfBody(principal.clientId, idempotencyKey, body);
+  const key = keyOfBody(principal.clientId, idempotencyKey, 'report', body);
   const answered = key && (await answeredBefore(deps.db, key, deps.clock()));
   if (answered) return { ...answered, replayed: true };
   const accepted = parseReportBody(deps, body);
