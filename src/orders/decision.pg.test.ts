@@ -120,6 +120,8 @@ describe('every party', () => {
     expect(portuguese).toContain('Otávio Lacerda');
     expect(await explained('fr, en-GB;q=0.8, pt;q=0.5')).toBe(english);
     expect(await explained('en;q=0.4, pt-BR;q=0.9')).toBe(portuguese);
+    expect(await explained('pt ; q=0.1, en-US ; q=0.2')).toBe(english);
+    expect(await explained(`en${' '.repeat(12_000)}x`)).toBe(portuguese);
     expect(await explained('*')).toBe(portuguese);
     expect(await explained(';;q=,')).toBe(portuguese);
   });
