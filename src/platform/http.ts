@@ -183,6 +183,8 @@ const isDeeperThan = (depth: number, value: unknown): boolean => {
 
 const refuseDeepBodies = (app: App): void => {
   app.addHook('preValidation', async (request) => {
+    // Bytes that a route reads itself are no tree: as one, each of them would be a value.
+    if (ArrayBuffer.isView(request.body)) return;
     if (isDeeperThan(deepestBody, request.body))
       throw new Problem('malformed-body', `A body may be nested at most ${deepestBody} levels deep.`);
   });
