@@ -5,7 +5,7 @@ import { recordAudit } from '../platform/audit.ts';
 import { type CliContext, UserError, write } from '../platform/cli.ts';
 import { transaction } from '../platform/postgres.ts';
 import { parsePublicJwks, publicJwks } from '../platform/signing-keys.ts';
-import { maskText } from '../shared/mask.ts';
+import { maskJsonText } from '../shared/mask.ts';
 import { readVersions } from './archived-lookup.ts';
 import { archivedOrdersTable } from './archived-orders.ts';
 import { listAreas } from './areas.ts';
@@ -196,7 +196,7 @@ export const showCommand = (
     if (!version) throw new UserError(`order ${orderId} is not in the archive`, 1);
     for await (const { item } of readVersions({ lake: room.lake, db: room.pool }, [version])) {
       const text = `{${encodeMembers(item)}}\n`;
-      await write(context.stdout, unmasked === undefined ? maskText(text) : text);
+      await write(context.stdout, unmasked === undefined ? maskJsonText(text) : text);
     }
   });
 
