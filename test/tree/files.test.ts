@@ -65,6 +65,15 @@ describe('files', () => {
         ),
       );
     expect(named.length).toBeGreaterThan(50);
+    // Tests that are named without their folder; `x.pg.test.ts` stands for all of a kind.
+    const tests = new Set(files.map(({ path }) => path.slice(path.lastIndexOf('/') + 1)));
+    const short = files
+      .filter(({ path }) => path.endsWith('.md'))
+      .flatMap(({ path, text }) =>
+        [...text.matchAll(/`([\w.-]+\.test\.ts)`/g)].map(([, name = '']) => ({ path, name })),
+      )
+      .filter(({ name }) => !name.startsWith('x.') && !tests.has(name));
+    expect(short.map(({ path, name }) => `${path}: ${name}`)).toEqual([]);
     expect(named.filter(({ name }) => !there.has(name)).map(({ path, name }) => `${path}: ${name}`)).toEqual(
       [],
     );
