@@ -263,7 +263,8 @@ describe('erasure', () => {
   const deps = () => ({
     ...careDeps(),
     liveOrders: async (ids: readonly string[]) => ids.filter((id) => table.items.has(id)),
-    issuedReports: async (ids: readonly string[]) => (ids.includes('o0') ? ['rel_1'] : []),
+    issuedReports: async (orders: readonly { orderId: string }[]) =>
+      orders.some(({ orderId }) => orderId === 'o0') ? ['rel_1'] : [],
   });
   const withMaria = (): void => {
     fill(6, (at) => ({

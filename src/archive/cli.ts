@@ -1,6 +1,7 @@
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import type { Pool } from 'pg';
 import type { CliContext, RegisterCommands } from '../platform/cli.ts';
 
 /** Loads the work only when a command is called, and keeps its code compiled. */
@@ -11,14 +12,25 @@ const load = (context: CliContext): Promise<typeof import('./commands.ts')> => {
 
 const json = ['--json', 'for machines: one object'] as const;
 
+/** What the archive asks other capabilities. */
+export type ArchivePorts = {
+  /** Ids of issued reports that may hold any of these orders. */
+  readonly issuedReports: (
+    db: Pool,
+    orders: readonly { readonly orderId: string; readonly areaId: string; readonly createdAt: Date }[],
+  ) => Promise<readonly string[]>;
+};
+
 /** `lastro archive` */
-export const register: RegisterCommands = (program, context) => {
-  const archive = program
-    .command('archive')
-    .description('move old orders from DynamoDB to the lake, provably')
-    .addHelpText(
-      'after',
-      `
+export const registerWith =
+  (ports: ArchivePorts): RegisterCommands =>
+  (program, context) => {
+    const archive = program
+      .command('archive')
+      .description('move old orders from DynamoDB to the lake, provably')
+      .addHelpText(
+        'after',
+        `
 Examples:
   lastro archive plan
   lastro archive run --older-than 6mo
@@ -28,11 +40,11 @@ Examples:
   lastro archive restore --area CRD01 --month 2025-03 --dry-run
   lastro archive erase --client cli_… --reference LGPD-118 --dry-run
 Exit codes: 0 done, 1 the run failed, a window could not be proven or another run holds the table, 2 a wrong call.`,
-    );
-  addRun(archive, context);
-  addProofs(archive, context);
-  addCare(archive, context);
-};
+      );
+    addRun(archive, context);
+    addProofs(archive, context);
+    addCare(archive, context, ports);
+  };
 
 const addRun = (archive: Command, context: CliContext): void => {
   const selecting = (command: Command): Command =>
@@ -95,7 +107,7 @@ const addProofs = (archive: Command, context: CliContext): void => {
     .action(async (order: string, options) => (await care(context)).showCommand(context, order, options));
 };
 
-const addCare = (archive: Command, context: CliContext): void => {
+const addCare = (archive: Command, context: CliContext, ports: ArchivePorts): void => {
   archive
     .command('restore')
     .description('put archived orders back into DynamoDB, never over another version')
@@ -149,7 +161,9 @@ const addCare = (archive: Command, context: CliContext): void => {
     .option('--reference <number>', 'of the request in the register of requests')
     .option('--dry-run', 'show what would be erased, and what must be kept')
     .option(...json)
-    .action(async (options) => (await import('./erase-commands.ts')).eraseCommand(context, options));
+    .action(async (options) =>
+      (await import('./erase-commands.ts')).eraseCommand(context, options, ports.issuedReports),
+    );
   archive
     .command('lifecycle')
     .description("set the bucket's rules: cold class for data, old versions, broken uploads, issued reports")

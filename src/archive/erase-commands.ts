@@ -3,6 +3,7 @@ import { type CliContext, UserError, write } from '../platform/cli.ts';
 import { archivedOrdersTable } from './archived-orders.ts';
 import { lifecycleRules, openBucket } from './bucket.ts';
 import { dataPrefixes, operator } from './care-commands.ts';
+import type { ArchivePorts } from './cli.ts';
 import { inRoom } from './commands.ts';
 import { type Erased, erase, type Subject } from './erase.ts';
 import { textOf } from './item.ts';
@@ -24,14 +25,11 @@ const subjectOf = ({ client, order }: EraseOptions): Subject => {
   return client === undefined ? { orderIds: order ?? [] } : { clientId: client };
 };
 
-/** Names the issued reports that hold one of the orders. The capability of reports fills it. */
-export type IssuedReports = (orderIds: readonly string[]) => Promise<readonly string[]>;
-
 /** `lastro archive erase` and, with `--dry-run`, who would be found. */
 export const eraseCommand = (
   context: CliContext,
   options: EraseOptions,
-  issuedReports?: IssuedReports,
+  issuedReports: ArchivePorts['issuedReports'],
 ): Promise<void> =>
   inRoom(context, async (room) => {
     const subject = subjectOf(options);
@@ -57,7 +55,7 @@ export const eraseCommand = (
           },
           liveOrders: (ids) => liveOrders(room.table, ids),
           ...(bucket ? { purgeVersions: bucket.purgeVersions } : {}),
-          ...(issuedReports ? { issuedReports } : {}),
+          issuedReports: (orders) => issuedReports(room.pool, orders),
         },
         {
           subject,
@@ -67,12 +65,7 @@ export const eraseCommand = (
           ...(dryRun ? { dryRun } : {}),
         },
       );
-      await write(
-        context.stdout,
-        options.json
-          ? `${JSON.stringify(erased)}\n`
-          : erasedText(erased, { named: issuedReports !== undefined }),
-      );
+      await write(context.stdout, options.json ? `${JSON.stringify(erased)}\n` : erasedText(erased));
       if (erased.retained.length > 0) process.exitCode = 1;
     } finally {
       bucket?.close();
@@ -88,7 +81,7 @@ const liveOrders = async (table: OrdersTable, ids: readonly string[]): Promise<s
   return live;
 };
 
-const erasedText = (result: Erased, { named }: { named: boolean }): string => {
+const erasedText = (result: Erased): string => {
   const { erasureId, found, retained, reports, live } = result;
   const lines = [`${found.length} orders found`];
   for (const { orderId, areaId, ground, until } of retained.slice(0, 20)) {
@@ -103,11 +96,7 @@ const erasedText = (result: Erased, { named }: { named: boolean }): string => {
     );
   }
   if (live.length > 0) lines.push(`in DynamoDB too, to be erased by the order service: ${live.join(', ')}`);
-  lines.push(
-    named
-      ? `issued reports that hold them: ${reports.join(', ') || 'none'}`
-      : 'issued reports were not looked at',
-  );
+  lines.push(`issued reports that may hold them: ${reports.join(', ') || 'none'}`);
   lines.push('backups of the database and of the store keep them until they expire; see docs/archive.md');
   return `${lines.join('\n')}\n`;
 };

@@ -40,8 +40,8 @@ export type EraseDeps = CareDeps & {
   readonly clock: () => Date;
   /** Which of these orders are in DynamoDB still: the order service has to erase them there. */
   readonly liveOrders: (orderIds: readonly string[]) => Promise<readonly string[]>;
-  /** Ids of reports that were issued with any of these orders: they are named, so that people can withdraw them. */
-  readonly issuedReports?: (orderIds: readonly string[]) => Promise<readonly string[]>;
+  /** Ids of issued reports that may hold any of these orders: they are named, so that people can withdraw them. */
+  readonly issuedReports?: (orders: readonly FoundOrder[]) => Promise<readonly string[]>;
   /** Removes what the store keeps of deleted objects (versions of a bucket). Absent: the store keeps nothing. */
   readonly purgeVersions?: (prefix: string) => Promise<number>;
   /** Called at each named point; what it throws ends the erasure as a crash would. */
@@ -132,7 +132,7 @@ export const erase = (deps: EraseDeps, request: EraseRequest): Promise<Erased> =
     const rules = await rulesByArea(pool);
     const now = clock();
     const retained = orders.flatMap((order) => retainedBy(rules.get(order.areaId), order, now) ?? []);
-    const reports = (await deps.issuedReports?.(orders.map(({ orderId }) => orderId))) ?? [];
+    const reports = (await deps.issuedReports?.(orders)) ?? [];
     const live = await deps.liveOrders(orders.map(({ orderId }) => orderId));
     const none = {
       erasureId: null,

@@ -56,7 +56,7 @@ const groups: Record<string, CommandGroup> = {
   },
   archive: {
     about: 'move old orders from DynamoDB to the lake, provably',
-    load: () => import('../archive/cli.ts'),
+    load: () => import('./archive-commands.ts'),
   },
   report: {
     about: 'reports of archived and current orders',

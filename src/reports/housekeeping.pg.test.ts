@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openReportRoom, type ReportRoom, reportLimits } from '../../test/crash/report-room.ts';
 import { eventsOf, smallReports } from '../../test/services/reports.ts';
 import { ObjectNotFoundError } from '../platform/store/store.ts';
+import { reportsThatMayHold } from './held-orders.ts';
 import { keepReports, removeOrphans } from './housekeeping.ts';
 import { placeReport } from './place.ts';
 import { runReport } from './run.ts';
@@ -150,5 +151,31 @@ describe('rows past their time', () => {
     await age(366);
     expect(await keep()).toMatchObject({ removed: 1 });
     expect(await statusOf(id)).toBeUndefined();
+  });
+});
+
+describe('reports that may hold an order', () => {
+  it('are those over its area and period, unless they are about another order alone', async () => {
+    const area = { kind: 'area-orders', parameters: { areaId: 'CRD01' } };
+    const placed = async (change: object) => {
+      const id = await room.place('e', 'ord-1', change);
+      await runReport(room.deps, { id, signal });
+      return id;
+    };
+    const [one, another] = [await placed({}), await placed({ parameters: { orderId: 'ord-2' } })];
+    const before = await placed({ ...area, to: '2025-01-01T00:00:00Z' });
+    const during = await placed({ ...area, from: '2025-01-01T00:00:00Z', to: '2025-02-01T00:00:00Z' });
+    const mayHold = (areaId: string) =>
+      reportsThatMayHold(room.deps.db, [
+        { orderId: 'ord-1', areaId, createdAt: new Date('2025-01-15T12:00:00Z') },
+      ]);
+    const ours = [one, another, before, during];
+    expect((await mayHold('CRD01')).filter((id) => ours.includes(id))).toEqual([one, during]);
+    expect(await mayHold('CRD02')).toEqual([]);
+    expect(await reportsThatMayHold(room.deps.db, [])).toEqual([]);
+    await room.deps.db.query(`UPDATE relatorios SET status_relatorio = 'expirado' WHERE relatorio_id = $1`, [
+      one,
+    ]);
+    expect(await mayHold('CRD01')).not.toContain(one);
   });
 });
