@@ -51,7 +51,7 @@ export type HttpSource = {
   readonly path: string;
   /** Default GET. */
   readonly method?: 'GET' | 'POST';
-  /** Body template of a POST, with the same placeholders (not encoded). */
+  /** JSON body template of a POST, with the same placeholders; values are escaped to stand inside JSON's strings. */
   readonly body?: string;
   readonly headers?: Readonly<Record<string, string | Secret>>;
   /** Default none. */

@@ -4,7 +4,7 @@ import type { HttpSource, Pipeline, Secret } from './declaration.ts';
 import { countRecords, type PageState, pageAfter, pageValues } from './pagination.ts';
 import { textOf } from './records.ts';
 import { type HttpAnswer, NoAnswer, type Transport } from './transport.ts';
-import { fillTemplate } from './url-template.ts';
+import { fillTemplate, insideJsonString } from './url-template.ts';
 import type { RangeRequest } from './windows.ts';
 
 /** What an API said to one request, whole, and what was made of it: taken, or refused and why. */
@@ -223,7 +223,7 @@ const readHttp = async (
   const pagination = source.pagination ?? { kind: 'none' };
   const values = { ...request, ...pageValues(pagination, state) };
   const address = nextAddress(source, base, state) ?? `${base}${fillTemplate(source.path, values)}`;
-  const body = source.body === undefined ? undefined : fillTemplate(source.body, values, (text) => text);
+  const body = source.body === undefined ? undefined : fillTemplate(source.body, values, insideJsonString);
   const method = source.method ?? 'GET';
   const declared = Object.entries<string | Secret>({ accept: 'application/json', ...source.headers });
   const sent = declared.map(([name, value]) => [

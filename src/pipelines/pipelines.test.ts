@@ -4,7 +4,7 @@ import { definePipeline } from './define.ts';
 import { openRateLimit } from './page-reader.ts';
 import { firstPage, pageAfter, pageValues } from './pagination.ts';
 import { at, jsonText, listAt, parseExactly, plainNumber, valueText } from './records.ts';
-import { checkTemplate, fillTemplate } from './url-template.ts';
+import { checkTemplate, fillTemplate, insideJsonString } from './url-template.ts';
 import { cutRange, dayMs, gapsIn } from './windows.ts';
 
 describe('address templates', () => {
@@ -21,6 +21,12 @@ describe('address templates', () => {
       { ...values, page: 3 },
     );
     expect(filled).toBe("/a%20b?a=02%2F01%2F2024&b='01-31-2024'&c=1706745600&p=3");
+  });
+
+  it('let no cursor add to the body of a request', () => {
+    const hostile = '"},"all":true,"x":{"y":"\\\n';
+    const filled = fillTemplate('{"after":"{cursor}"}', { ...values, cursor: hostile }, insideJsonString);
+    expect(JSON.parse(filled)).toEqual({ after: hostile });
   });
 
   it('are refused with placeholders that no request has', () => {

@@ -45,7 +45,10 @@ export const formatInstant = (instant: Date, format = 'iso'): string => {
   return format.replaceAll(/yyyy|MM|dd|HH|mm|ss/g, (part) => parts[part] ?? part);
 };
 
-/** Fills a template. `encode` is applied to every value: percent-encoding for addresses, nothing for bodies. */
+/** For bodies: a cursor comes from the API, and must not be able to add to what we ask. */
+export const insideJsonString = (text: string): string => JSON.stringify(text).slice(1, -1);
+
+/** Fills a template. `encode` is applied to every value: percent-encoding for addresses, JSON's escapes for bodies. */
 export const fillTemplate = (
   template: string,
   values: TemplateValues,
