@@ -1,11 +1,15 @@
 import type { Store } from '../platform/store/store.ts';
 import type { LiveFile } from './data-file.ts';
-import { mapLimited, readManifest, readManifestList } from './lake-files.ts';
+import { mapLimited, readManifestList } from './lake-files.ts';
+import { manifestCache } from './manifest-cache.ts';
 import type { ManifestEntry, ManifestFile } from './manifests.ts';
 import type { Snapshot, TableMetadata } from './metadata.ts';
 
 /** Manifests read at once: enough to hide S3's latency, few enough to bound memory. */
 export const manifestsAtOnce = 8;
+
+/** Some 4 KB each for a table of twenty columns. */
+const readManifest = manifestCache(20_000);
 
 export const liveFile = (entry: ManifestEntry): LiveFile => ({
   ...entry.file,
