@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { allRows, type DuckSession, openDuckDb, quoteText } from '../lake/duckdb-session.ts';
 import { maskText } from '../shared/mask.ts';
 import { exactJson, registerExactJson, unmarkedJson, unmarkedText } from './exact-json.ts';
-import { maskSql, preparedJson } from './masking.ts';
+import { maskListSql, maskSql, preparedJson } from './masking.ts';
 
 let session: DuckSession;
 const marker = 'markermarker:';
@@ -65,6 +65,27 @@ describe('masks in SQL', () => {
         expect(await column(maskSql('x'), texts)).toEqual(texts.map(maskText));
       }),
       { numRuns: 60 },
+    );
+  });
+
+  it('are the same for each text of a list', async () => {
+    const list = fc.option(fc.array(fc.option(text, { freq: 5 }), { maxLength: 4 }), { freq: 9 });
+    const sql = (texts: readonly (string | null)[] | null): string =>
+      texts === null
+        ? 'NULL'
+        : `[${texts.map((one) => (one === null ? 'NULL' : quoteText(`|${one}`))).join(', ')}]::VARCHAR[]`;
+    await fc.assert(
+      fc.asyncProperty(fc.array(list, { minLength: 50, maxLength: 100 }), async (lists) => {
+        const rows = await allRows(
+          session.connection,
+          `SELECT ${maskListSql('x')} AS value FROM (VALUES ${lists.map((found, at) => `(${at}, ${sql(found)})`).join(', ')}) t(n, x) ORDER BY n`,
+        );
+        const masked = lists.map(
+          (texts) => texts?.map((one) => (one === null ? null : maskText(`|${one}`))) ?? null,
+        );
+        expect(rows.map(({ value }) => value)).toEqual(masked);
+      }),
+      { numRuns: 20 },
     );
   });
 

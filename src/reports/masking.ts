@@ -27,6 +27,10 @@ export const maskSql = (value: string): string => {
   return `CASE WHEN regexp_matches(${value}, '${suspicion}') THEN ${masked} ELSE ${value} END`;
 };
 
+/** `list` (SQL, of texts) with each text masked. Looks once at all of them together: what is in one is in their join. */
+export const maskListSql = (list: string): string =>
+  `CASE WHEN regexp_matches(array_to_string(${list}, ' '), '${suspicion}') THEN list_transform(${list}, lambda x: ${maskSql('x')}) ELSE ${list} END`;
+
 /**
  * Where masking JSON text as if it were plain text would go wrong: an escape may hide where a word begins, and a
  * digit run that is not exactly a quoted one may be (part of) a number, which has to stay JSON.

@@ -7,7 +7,7 @@ import type { ReportRequest, ReportViewer } from './contract.ts';
 import { registerExactJson, unmarkedJson, unmarkedText } from './exact-json.ts';
 import { type FlatColumn, flatColumns, flatSql } from './flatten.ts';
 import type { Each, KindColumn, ReportKind } from './kind.ts';
-import { maskSql, preparedJson } from './masking.ts';
+import { maskListSql, maskSql, preparedJson } from './masking.ts';
 import { orderSchema } from './source.ts';
 
 /** A column of the file. `flat` is a member of a JSON column as text. */
@@ -94,7 +94,8 @@ const isJson = (name: string): boolean => /^(regras|metadados|notificacoes|logs_
  *
  * An order may be there more than once: archived, restored and archived again; or archived and not yet removed from
  * the operational store. Looking for repeated ids costs a pass over one column, and only where there are some are
- * their rows compared.
+ * their rows compared. The look is at hashes, of 64 bits: two ids that share one cost a comparison in vain, and ids that
+ * are the same cannot escape it.
  */
 const chooseOrders = async (
   connection: DuckDBConnection,
@@ -106,7 +107,7 @@ const chooseOrders = async (
     each ? `coalesce(sum(${each.count}) FILTER (${condition}), 0)` : `count(*) FILTER (${condition})`;
   const [counted] = await allRows(
     connection,
-    `SELECT count(*) AS versions, count(DISTINCT ordem_id) AS orders, ${rowsWhere(wanted)} AS rows FROM orders o`,
+    `SELECT count(*) AS versions, count(DISTINCT hash(ordem_id)) AS orders, ${rowsWhere(wanted)} AS rows FROM orders o`,
   );
   const isRepeated = counted?.versions !== counted?.orders;
   if (isRepeated) {
@@ -168,6 +169,6 @@ const finished = ({ column, from }: Output, masked: boolean, marker: string): st
   if (column.type === 'flat') return unmarkedText(value, marker);
   if (!masked || from.isKey) return value;
   if (column.type === 'text') return maskSql(value);
-  if (column.type === 'list') return `list_transform(${value}, lambda x: ${maskSql('x')})`;
+  if (column.type === 'list') return maskListSql(value);
   return value;
 };
