@@ -1,5 +1,5 @@
 import { type CliContext, UserError, write } from '../platform/cli.ts';
-import { LeaseHeldError } from '../platform/leases.ts';
+import { plainFailure } from '../platform/plain-failure.ts';
 import { type ArchiveRequest, archiveOrders } from './archive-run.ts';
 import { type CommandRoom, openCommandRoom } from './command-room.ts';
 import { parseAge } from './due.ts';
@@ -8,15 +8,6 @@ import { openProgress } from './progress.ts';
 import type { Counts } from './runs.ts';
 
 export type SelectOptions = { olderThan?: string; area?: string; json?: boolean };
-
-const known = [
-  'LeaseHeldError',
-  'FenceLostError',
-  'OrdersTableError',
-  'VerificationError',
-  'StoreFullError',
-  'AbortError',
-];
 
 /** Runs `work` with what commands need; what it can fail of by itself is told in its own words. */
 export const inRoom = async (
@@ -27,8 +18,10 @@ export const inRoom = async (
   try {
     await work(room);
   } catch (error) {
-    if (error instanceof LeaseHeldError) throw new UserError(error.message, 1);
-    throw error instanceof Error && known.includes(error.name) ? new UserError(error.message, 1) : error;
+    throw plainFailure(error, {
+      names: ['OrdersTableError', 'VerificationError'],
+      stopped: 'stopped; the next run goes on from here',
+    });
   } finally {
     await room.close();
   }

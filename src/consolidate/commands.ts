@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findTable } from '../lake/tables.ts';
 import { type CliContext, UserError, write } from '../platform/cli.ts';
-import { diskFull } from '../platform/disk-full.ts';
+import { plainFailure } from '../platform/plain-failure.ts';
 import { type CommandRoom, checkTable, openCommandRoom, type RunOptions } from './command-room.ts';
 import { planOnly, stoppedEarly } from './consolidate.ts';
 import { defaultLimits, type Limits } from './limits.ts';
@@ -33,7 +33,10 @@ const inRoom = async (
   try {
     await work(room);
   } catch (error) {
-    throw toUserError(error);
+    throw plainFailure(error, {
+      names: ['BatchLimitError', 'DomainError', 'SourceError'],
+      stopped: `${stoppedEarly}; the next run takes what is left`,
+    });
   } finally {
     await room.close();
   }
@@ -83,24 +86,6 @@ export const consolidateCommand = async (
       if (signal.aborted) return;
     }
   });
-};
-
-/** What a run can fail of by itself has a message that says all; a stack trace is for our own mistakes. */
-const toUserError = (error: unknown): unknown => {
-  const known = [
-    'LeaseHeldError',
-    'FenceLostError',
-    'BatchLimitError',
-    'DomainError',
-    'StoreFullError',
-    'SourceError',
-  ];
-  if (!(error instanceof Error)) return error;
-  if (error.name === 'AbortError')
-    return new UserError(`${stoppedEarly}; the next run takes what is left`, 1);
-  const full = diskFull(error);
-  if (full) return full;
-  return known.includes(error.name) ? new UserError(error.message, 1) : error;
 };
 
 const showPlan = async (

@@ -3,6 +3,7 @@ import type { Pool } from 'pg';
 import type { DataFile } from '../lake/data-file.ts';
 import { writeDataFiles } from '../lake/data-writer.ts';
 import { allRows, type DuckSession, quoteName, quoteText, type RowObject } from '../lake/duckdb-session.ts';
+import { icebergType } from '../lake/duckdb-types.ts';
 import type { FileCache } from '../lake/file-cache.ts';
 import { currentSchema } from '../lake/metadata.ts';
 import type { Predicate } from '../lake/predicate.ts';
@@ -118,31 +119,8 @@ export type PreparedDomain = {
 
 type ResultColumn = { readonly name: string; readonly type: PrimitiveType };
 
-const iceberg: Record<string, PrimitiveType> = {
-  BOOLEAN: 'boolean',
-  TINYINT: 'int',
-  SMALLINT: 'int',
-  INTEGER: 'int',
-  UTINYINT: 'int',
-  USMALLINT: 'int',
-  UINTEGER: 'long',
-  BIGINT: 'long',
-  FLOAT: 'float',
-  DOUBLE: 'double',
-  DATE: 'date',
-  TIME: 'time',
-  TIMESTAMP: 'timestamp',
-  'TIMESTAMP WITH TIME ZONE': 'timestamptz',
-  VARCHAR: 'string',
-  JSON: 'string',
-  UUID: 'uuid',
-  BLOB: 'binary',
-};
-
 const columnType = (domain: string, name: string, type: string): PrimitiveType => {
-  const decimal = /^DECIMAL\((\d+),(\d+)\)$/.exec(type);
-  if (decimal) return `decimal(${decimal[1]},${decimal[2]})`;
-  const known = iceberg[type];
+  const known = icebergType(type);
   if (known) return known;
   throw new DomainError(
     domain,

@@ -2,16 +2,11 @@ import type { Pool } from 'pg';
 import { GiveUp, type Jobs, type Queue } from '../platform/jobs.ts';
 import { readLease } from '../platform/leases.ts';
 import type { Log } from '../platform/log.ts';
+import type { RunLastro } from '../platform/own-process.ts';
 import { leaseName } from './runs.ts';
 import { consolidateQueue, roundArguments, type ScheduledRun, scheduledRun } from './schedules.ts';
 
 export const consolidateQueues: readonly Queue<object>[] = [consolidateQueue];
-
-/** Runs a command line of lastro in a process of its own. */
-export type RunLastro = (
-  args: readonly string[],
-  options: { signal: AbortSignal },
-) => Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }>;
 
 export type ConsolidateWorkDeps = {
   readonly jobs: Jobs;

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { RunLastro } from '../consolidate/jobs.ts';
+import type { RunLastro } from '../platform/own-process.ts';
 
 const program = fileURLToPath(new URL('./lastro.ts', import.meta.url));
 

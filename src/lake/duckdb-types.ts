@@ -1,5 +1,5 @@
 import { quoteName } from './duckdb-session.ts';
-import { childrenOf, decimalOf, type Field, fixedOf, type Type } from './schema.ts';
+import { childrenOf, decimalOf, type Field, fixedOf, type PrimitiveType, type Type } from './schema.ts';
 
 const simple: Record<string, string> = {
   boolean: 'BOOLEAN',
@@ -32,6 +32,23 @@ export const duckType = (type: Type): string => {
   const name = simple[type];
   if (!name) throw new Error(`no DuckDB type for ${type}`);
   return name;
+};
+
+const iceberg: Record<string, PrimitiveType> = {
+  ...Object.fromEntries(Object.entries(simple).map(([ours, theirs]) => [theirs, ours as PrimitiveType])),
+  TINYINT: 'int',
+  SMALLINT: 'int',
+  UTINYINT: 'int',
+  USMALLINT: 'int',
+  UINTEGER: 'long',
+  TIMESTAMP_MS: 'timestamp',
+  JSON: 'string',
+};
+
+/** The Iceberg type that holds every value of a DuckDB type, as DESCRIBE writes it; undefined where there is none. */
+export const icebergType = (type: string): PrimitiveType | undefined => {
+  const decimal = /^DECIMAL\((\d+),(\d+)\)$/.exec(type);
+  return decimal ? `decimal(${decimal[1]},${decimal[2]})` : iceberg[type];
 };
 
 /** The value of COPY's FIELD_IDS option: `{a: 1, l: {__duckdb_field_id: 2, element: 3}}`. */

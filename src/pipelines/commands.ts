@@ -1,6 +1,7 @@
 import { mapLimited } from '../lake/lake-files.ts';
 import { type CliContext, UserError, write } from '../platform/cli.ts';
 import { LeaseHeldError } from '../platform/leases.ts';
+import { plainFailure } from '../platform/plain-failure.ts';
 import { type Listed, loadPipelines, pipelineNamed } from './catalogue.ts';
 import { type CommandRoom, openCommandRoom } from './command-room.ts';
 import type { Pipeline } from './declaration.ts';
@@ -20,16 +21,10 @@ export const inRoom = async (
   try {
     await work(room);
   } catch (error) {
-    const known = [
-      'LeaseHeldError',
-      'FenceLostError',
-      'ContractError',
-      'BudgetError',
-      'CheckError',
-      'QueryError',
-    ];
-    if (error instanceof Error && known.includes(error.name)) throw new UserError(error.message, 1);
-    throw error;
+    throw plainFailure(error, {
+      names: ['ContractError', 'BudgetError', 'CheckError', 'QueryError'],
+      stopped: 'stopped; the next run goes on from here',
+    });
   } finally {
     await room.close();
   }

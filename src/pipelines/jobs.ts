@@ -4,6 +4,7 @@ import { openIncident, resolveIncident, type ServiceNow, type Subject } from '..
 import { GiveUp, type Jobs, type Queue } from '../platform/jobs.ts';
 import type { Log } from '../platform/log.ts';
 import type { Metrics } from '../platform/metrics.ts';
+import type { RunLastro } from '../platform/own-process.ts';
 import { transaction } from '../platform/postgres.ts';
 import { loadPipelines } from './catalogue.ts';
 import type { Pipeline } from './declaration.ts';
@@ -25,12 +26,6 @@ export const runQueue: Queue<RunJob> = { name: 'pipeline_run', ...long, orderedB
 export const goldQueue: Queue<GoldJob> = { name: 'pipeline_gold', ...long, orderedByKey: true };
 
 export const pipelineQueues: readonly Queue<object>[] = [hourlyQueue, dailyQueue, runQueue, goldQueue];
-
-/** Runs a command line of lastro in a process of its own. */
-export type RunLastro = (
-  args: readonly string[],
-  options: { signal: AbortSignal },
-) => Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }>;
 
 export type PipelineWorkDeps = {
   readonly jobs: Jobs;

@@ -1,26 +1,8 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { allRows } from '../lake/duckdb-session.ts';
-import type { PrimitiveType } from '../lake/schema.ts';
+import { icebergType } from '../lake/duckdb-types.ts';
 import { UserError } from '../platform/cli.ts';
 import type { ResultColumn } from './silver-tables.ts';
-
-const iceberg: Record<string, PrimitiveType> = {
-  BOOLEAN: 'boolean',
-  TINYINT: 'int',
-  SMALLINT: 'int',
-  INTEGER: 'int',
-  UTINYINT: 'int',
-  USMALLINT: 'int',
-  UINTEGER: 'long',
-  BIGINT: 'long',
-  FLOAT: 'float',
-  DOUBLE: 'double',
-  DATE: 'date',
-  TIMESTAMP: 'timestamp',
-  TIMESTAMP_MS: 'timestamp',
-  'TIMESTAMP WITH TIME ZONE': 'timestamptz',
-  VARCHAR: 'string',
-};
 
 /** Columns of a SELECT, in the types of the lake. @throws UserError the SELECT is wrong, or a column's type has no place */
 export const resultColumns = async (
@@ -39,8 +21,7 @@ export const resultColumns = async (
   }
   return described.map((row) => {
     const [name, type] = [String(row['column_name']), String(row['column_type'])];
-    const decimal = /^DECIMAL\((\d+),(\d+)\)$/.exec(type);
-    const known: PrimitiveType | undefined = decimal ? `decimal(${decimal[1]},${decimal[2]})` : iceberg[type];
+    const known = icebergType(type);
     if (!known) {
       throw new UserError(`${whose}: column ${name} is ${type}, which the lake has no type for; cast it`, 1);
     }
