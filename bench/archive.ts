@@ -34,7 +34,7 @@ const basis = ((): Item[] => {
   for (let index = 0; items.length < 5_000; index++) {
     const item = sandboxOrder(index, { count: 20_000, until }) as unknown as Item;
     const size = canonicalItem(item).length;
-    if (size < 1_000 || size > 2_400) continue;
+    if (size < 900 || size > 1_500) continue;
     items.push({
       ...item,
       status_ordem: { S: 'concluida' },
