@@ -227,6 +227,11 @@ export const knownVersions = async (
   orderIds: readonly string[],
 ): Promise<{ versions: Map<string, KnownVersion[]>; keptUntil: Map<string, Date> }> => {
   const versions = new Map<string, KnownVersion[]>();
+  const asked = db.query<{ ordem_id: string; keep_until: Date }>(
+    'SELECT ordem_id, keep_until FROM archive_restores WHERE ordem_id = ANY ($1)',
+    [orderIds],
+  );
+  asked.catch(() => {});
   const found = await db.query<KnownVersion & { orderId: string }>(
     `SELECT ordem_id AS "orderId", batch_id AS "batchId", position, encode(version_hash, 'hex') AS hash, outcome
      FROM archive_receipts WHERE ordem_id = ANY ($1)`,
@@ -235,10 +240,7 @@ export const knownVersions = async (
   for (const { orderId, ...version } of found.rows) {
     versions.set(orderId, [...(versions.get(orderId) ?? []), version]);
   }
-  const kept = await db.query<{ ordem_id: string; keep_until: Date }>(
-    'SELECT ordem_id, keep_until FROM archive_restores WHERE ordem_id = ANY ($1)',
-    [orderIds],
-  );
+  const kept = await asked;
   return { versions, keptUntil: new Map(kept.rows.map((row) => [row.ordem_id, row.keep_until])) };
 };
 

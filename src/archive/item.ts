@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { quoteName, quoteText } from './quote.ts';
+import { isPlainText, memberOf, quoteText } from './quote.ts';
 
 /**
  * A value as DynamoDB writes it on the wire. Numbers are text with up to 38 digits. A union of its own, because the
@@ -16,6 +16,14 @@ export type AttributeValue =
   | { readonly SS: readonly string[] }
   | { readonly NS: readonly string[] }
   | { readonly BS: readonly Uint8Array[] };
+
+/** The types that nearly every value has: reading all of them is quicker than asking for each whether it is there. */
+export type Frequent = {
+  readonly S?: string;
+  readonly N?: string;
+  readonly M?: Attributes;
+  readonly L?: readonly AttributeValue[];
+};
 
 export type Attributes = { readonly [name: string]: AttributeValue };
 
@@ -66,7 +74,8 @@ const canonicalMap = (map: Attributes): string => {
   let text = '{';
   for (let at = 0; at < names.length; at++) {
     const name = names[at] as string;
-    text += `${at > 0 ? ',' : ''}${quoteName(name)}:${canonicalValue(map[name] as AttributeValue)}`;
+    const member = memberOf(name);
+    text += (at > 0 ? member.next : member.first) + canonicalValue(map[name] as AttributeValue);
   }
   return `${text}}`;
 };
@@ -75,12 +84,13 @@ const base64 = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
 
 const canonicalValue = (value: AttributeValue): string => {
-  if ('S' in value) return `{"S":${quoteText(value.S)}}`;
-  if ('N' in value) return `{"N":"${value.N}"}`;
-  if ('M' in value) return `{"M":${canonicalMap(value.M)}}`;
-  if ('L' in value) {
+  const { S, N, M, L } = value as Frequent;
+  if (S !== undefined) return isPlainText(S) ? `{"S":"${S}"}` : `{"S":${quoteText(S)}}`;
+  if (N !== undefined) return `{"N":"${N}"}`;
+  if (M !== undefined) return `{"M":${canonicalMap(M)}}`;
+  if (L !== undefined) {
     let text = '';
-    for (const each of value.L) text += text === '' ? canonicalValue(each) : `,${canonicalValue(each)}`;
+    for (const each of L) text += text === '' ? canonicalValue(each) : `,${canonicalValue(each)}`;
     return `{"L":[${text}]}`;
   }
   if ('BOOL' in value) return value.BOOL ? '{"BOOL":true}' : '{"BOOL":false}';

@@ -1,5 +1,5 @@
-import { type Attributes, type AttributeValue, setAttribute } from './item.ts';
-import { quoteName, quoteText } from './quote.ts';
+import { type Attributes, type AttributeValue, type Frequent, setAttribute } from './item.ts';
+import { memberOf, quoteText } from './quote.ts';
 
 /**
  * DynamoDB values as plain JSON that SQL can look into, without a loss: numbers are literals with all their digits,
@@ -7,10 +7,11 @@ import { quoteName, quoteText } from './quote.ts';
  * key begins with `$`) is wrapped as `{"$map": …}`.
  */
 export const encodeValue = (value: AttributeValue): string => {
-  if ('S' in value) return quoteText(value.S);
-  if ('N' in value) return encodeNumber(value.N);
-  if ('M' in value) return encodeMap(value.M);
-  if ('L' in value) return `[${value.L.map(encodeValue).join(',')}]`;
+  const { S, N, M, L } = value as Frequent;
+  if (S !== undefined) return quoteText(S);
+  if (N !== undefined) return encodeNumber(N);
+  if (M !== undefined) return encodeMap(M);
+  if (L !== undefined) return encodeList(L);
   if ('BOOL' in value) return value.BOOL ? 'true' : 'false';
   if ('NULL' in value) return 'null';
   if ('B' in value) return `{"$binary":"${toBase64(value.B)}"}`;
@@ -28,6 +29,13 @@ const encodeNumber = (text: string): string =>
 const toBase64 = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
 
+const encodeList = (list: readonly AttributeValue[]): string => {
+  let text = '[';
+  for (let at = 0; at < list.length; at++)
+    text += (at > 0 ? ',' : '') + encodeValue(list[at] as AttributeValue);
+  return `${text}]`;
+};
+
 const encodeMap = (map: Attributes): string => {
   const names = Object.keys(map);
   const text = `{${encodeMembers(map, names)}}`;
@@ -38,7 +46,8 @@ const encodeMap = (map: Attributes): string => {
 export const encodeMembers = (map: Attributes, names: readonly string[] = Object.keys(map)): string => {
   let text = '';
   for (const name of names) {
-    text += `${text === '' ? '' : ','}${quoteName(name)}:${encodeValue(map[name] as AttributeValue)}`;
+    const member = memberOf(name);
+    text += (text === '' ? member.first : member.next) + encodeValue(map[name] as AttributeValue);
   }
   return text;
 };

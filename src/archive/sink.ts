@@ -1,8 +1,9 @@
+import { setImmediate } from 'node:timers/promises';
 import { isStorableText } from '../shared/storable-text.ts';
 import { knownVersions } from './batches.ts';
 import { duenessOf, monthOf } from './due.ts';
 import { type Item, itemHash, textOf } from './item.ts';
-import { rowOf, UnfitItemError } from './row.ts';
+import { type OrderRow, rowOf, UnfitItemError } from './row.ts';
 import { openStage, type Stage, type Stager } from './staging.ts';
 import type { RunRoom } from './windows.ts';
 
@@ -25,6 +26,15 @@ export type Sink = {
   /** The stages of each window so far, oldest first; what comes later begins anew. */
   readonly takeWindows: () => Stage[][];
   readonly takeAgain: () => Again;
+};
+
+const rowOrFault = (item: Item): OrderRow | UnfitItemError => {
+  try {
+    return rowOf(item);
+  } catch (error) {
+    if (error instanceof UnfitItemError) return error;
+    throw error;
+  }
 };
 
 /** Takes what was selected: counts it, leaves out what is not due, and stages the rest by area and month of creation. */
@@ -51,9 +61,7 @@ export const openSink = (room: RunRoom, cutoff: (areaId: string) => Date, folder
     return made;
   };
 
-  /** @throws UnfitItemError */
-  const stage = (item: Item, hash: string): void => {
-    const row = rowOf(item);
+  const stage = (row: OrderRow, hash: string): void => {
     const window = windowOf(row.area_id, monthOf(row.data_criacao).from);
     // A page that was read twice, or an order that moved while it was read: the first one counts.
     if (window.ids.has(row.ordem_id)) return;
@@ -82,31 +90,33 @@ export const openSink = (room: RunRoom, cutoff: (areaId: string) => Date, folder
     counts.read += items.length;
     const candidates = items.filter(isDue).map((item) => ({ item, id: textOf(item.ordem_id) ?? '' }));
     if (candidates.length === 0) return;
-    // Asked first, and awaited after the hashes are made: the database works meanwhile.
+    // Asked first, and awaited after the hashes and rows are made: the database works meanwhile.
     const asked = knownVersions(
       deps.pool,
       candidates.map(({ id }) => id),
     );
     asked.catch(() => {});
+    // The pool gives its connection in a later turn: without this one the questions would wait for the hashes.
+    await setImmediate();
     const hashes = candidates.map(({ item }) => itemHash(item));
+    const rows = candidates.map(({ item }) => rowOrFault(item));
     const known = await asked;
-    for (const [at, { item, id }] of candidates.entries()) {
+    for (const [at, { id }] of candidates.entries()) {
       if ((known.keptUntil.get(id) ?? run.at) > run.at) {
         counts.restored++;
         continue;
       }
       const hash = hashes[at] as string;
       const version = known.versions.get(id)?.find((each) => each.hash === hash);
-      try {
-        if (!version) stage(item, hash);
-        else if (version.outcome === 'pending' || version.outcome === 'removing') counts.waiting++;
+      const row = rows[at] as OrderRow | UnfitItemError;
+      if (version) {
+        if (version.outcome === 'pending' || version.outcome === 'removing') counts.waiting++;
         else if (version.outcome === 'unprovable') counts.unprovable++;
         else again.set(version.batchId, [...(again.get(version.batchId) ?? []), version.position]);
-      } catch (error) {
-        if (!(error instanceof UnfitItemError)) throw error;
+      } else if (row instanceof UnfitItemError) {
         counts.unfit++;
-        notice(`order ${id} stays: ${error.message}`);
-      }
+        notice(`order ${id} stays: ${row.message}`);
+      } else stage(row, hash);
     }
   };
 

@@ -87,13 +87,19 @@ export const verifyBatch = async (
   { lake, db, rebuilder }: VerifyDeps & { rebuilder: Rebuilder },
   batch: Batch,
 ): Promise<{ orders: number; root: Uint8Array }> => {
-  const receipts = await receiptsOf(db, batch.batchId);
-  const waiting = new Map(
-    receipts.flatMap((each) => (each.orderId === null ? [] : [[each.orderId, each.hash]])),
-  );
+  const files = await batchFiles(lake, batch);
+  // Asked for now and awaited with the first rows: they come while threads rebuild.
+  const asked = receiptsOf(db, batch.batchId);
+  const filled = asked.then((receipts) => {
+    const hashes = new Map<string, string | null>();
+    for (const { orderId, hash } of receipts) if (orderId !== null) hashes.set(orderId, hash);
+    return hashes;
+  });
+  filled.catch(() => {});
   const differences: Difference[] = [];
-  for (const file of await batchFiles(lake, batch)) {
+  for (const file of files) {
     for await (const rows of rebuilder.rebuild(lake.store, file)) {
+      const waiting = await filled;
       for (const { orderId, hash, archivedAt, fault } of rows) {
         if (archivedAt !== batch.archivedAt.getTime()) continue;
         const expected = waiting.get(orderId);
@@ -110,6 +116,7 @@ export const verifyBatch = async (
       }
     }
   }
+  const [waiting, receipts] = await Promise.all([filled, asked]);
   for (const orderId of waiting.keys()) differences.push({ orderId, difference: 'it cannot be read back' });
   if (receipts.length !== batch.orders) {
     differences.push({

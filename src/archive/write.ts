@@ -8,8 +8,11 @@ import { nullMark, type Stage, separator, stagedColumns } from './staging.ts';
 
 export type WriteDeps = { readonly lake: Lake; readonly session: DuckSession };
 
-/** Fewer rows a group let a reader of one client skip more; more bytes than this would fill a reader's memory. */
-const rowGroupSize = 20_480;
+/**
+ * Fewer rows a group let a reader of one client skip more, and share a file evenly among the threads that read it
+ * back; more bytes than this would fill a reader's memory.
+ */
+const rowGroupSize = 8_192;
 const rowGroupBytes = '16MB';
 /** Longer lines are read by one thread: each thread holds several of its buffers. */
 const longLine = 2_000_000;
