@@ -35,6 +35,7 @@ const load = (context: CliContext): Promise<typeof import('./commands.ts')> => {
 
 const json = ['--json', 'for machines: one object'] as const;
 const purpose = ['--purpose <text>', 'why the data is needed; kept in the audit trail'] as const;
+const force = ['--force', 'replace a file that is there'] as const;
 const out = ['--out <file>', 'where the file goes; - is standard output'] as const;
 
 const pair = (text: string, before: Record<string, string> = {}): Record<string, string> => {
@@ -74,6 +75,7 @@ const addAsking = (report: Command, context: CliContext): void => {
     .option('--unmasked', 'CPF, e-mail and phone as they are')
     .requiredOption(...purpose)
     .option(...out)
+    .option(...force)
     .option('--no-wait', 'leave it to a worker and end at once')
     .option('--dry-run', 'check the request and change nothing')
     .option(...json)
@@ -115,7 +117,7 @@ const addLooking = (report: Command, context: CliContext): void => {
     .argument('<id>')
     .requiredOption(...purpose)
     .requiredOption(...out)
-    .option('--force', 'replace a file that is there')
+    .option(...force)
     .action(async (id: string, options: DownloadOptions) =>
       (await load(context)).downloadCommand(context, id, options),
     );
@@ -125,7 +127,7 @@ const addLooking = (report: Command, context: CliContext): void => {
     .argument('<cpf>', 'eleven digits; - reads them from standard input, out of the history of the shell')
     .requiredOption(...purpose)
     .option(...out)
-    .option('--force', 'replace a file that is there')
+    .option(...force)
     .action(async (cpf: string, options: SubjectOptions) =>
       (await load(context)).subjectCommand(context, cpf, options),
     );

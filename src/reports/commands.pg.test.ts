@@ -72,6 +72,11 @@ describe('lastro report', () => {
     await writeFile(out, 'something else');
     await report(['download', stdout.slice(0, 30), ...because, '--out', out, '--force']);
     expect(await readFile(out, 'utf8')).toMatch(/^ordem_id;/);
+    await writeFile(out, 'something else');
+    const anew = ['new', 'area-orders', '--param', 'areaId=CRD01', '--from', '2026-01-01', ...because];
+    expect((await refused([...anew, '--out', out])).message).toContain('--force');
+    await report([...anew, '--separator', ';', '--out', out, '--force']);
+    expect(await readFile(out, 'utf8')).toMatch(/^ordem_id;/);
     const piped = await report(['download', stdout.slice(0, 30), ...because, '--out', '-']);
     expect(piped.stdout).toBe(await readFile(out, 'utf8'));
     const { rows } = await desk.db.query<{ acao: string; quem: string; detalhe: string }>(

@@ -26,6 +26,7 @@ export type NewOptions = {
   unmasked?: boolean;
   purpose: string;
   out?: string;
+  force?: boolean;
   wait: boolean;
   dryRun?: boolean;
   json?: boolean;
@@ -88,7 +89,7 @@ export const newCommand = async (context: CliContext, kind: string, options: New
     throw new UserError('--out waits for the file: expected it without --no-wait');
   if (options.out === '-' && options.json)
     throw new UserError('--json and --out - would both be on standard output: expected one of them');
-  if (options.out !== undefined && options.out !== '-') await checkFree(options.out, false);
+  if (options.out !== undefined && options.out !== '-') await checkFree(options.out, options.force ?? false);
   const body = bodyOf(kind, options);
   await inRoom(context, { addsJobs: !options.dryRun }, async (room) => {
     if (options.dryRun) {
@@ -106,7 +107,11 @@ export const newCommand = async (context: CliContext, kind: string, options: New
     context.stderr.write(`${id}\n`);
     const report = await makeHere(context, room, id);
     if (report.status === 'completed' && options.out !== undefined)
-      await takeFile(context, room, id, { purpose: options.purpose, out: options.out });
+      await takeFile(context, room, id, {
+        purpose: options.purpose,
+        out: options.out,
+        ...(options.force ? { force: true } : {}),
+      });
     if (options.out !== '-')
       await answer(context, options.json, reportView(await findReport(room.db, null, id), room.clock()));
     if (report.status !== 'completed') process.exitCode = 1;
