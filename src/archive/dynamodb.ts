@@ -228,5 +228,9 @@ const translated = (error: unknown, { table, region, endpoint }: DynamoDbOptions
   // Without a status the request did not arrive, or its answer did not.
   const status = error instanceof DynamoDBServiceException ? (error.$metadata.httpStatusCode ?? 0) : 0;
   const isTransient = (status === 0 || status >= 500) && !(error instanceof TypeError);
-  return new OrdersTableError(`${where} cannot be used: ${words}`, error, isTransient);
+  const remedy =
+    status === 0
+      ? '; set the credentials and AWS_REGION, or AWS_ENDPOINT_URL_DYNAMODB (`lastro sandbox orders` runs a stand-in)'
+      : '';
+  return new OrdersTableError(`${where} cannot be used: ${words}${remedy}`, error, isTransient);
 };
