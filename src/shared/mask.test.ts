@@ -32,10 +32,10 @@ describe('masked text', () => {
   it('leaves JSON readable, and its other parts as they are', () => {
     fc.assert(
       fc.property(fc.json(), (json) => {
-        const masked = maskJsonText(json.replaceAll(/\d{11}|@/g, ''));
-        expect(JSON.parse(masked)).toEqual(JSON.parse(json.replaceAll(/\d{11}|@/g, '')));
+        const harmless = json.replaceAll(/\d{11,}/g, (digits) => digits.slice(0, 10)).replaceAll('@', '');
+        expect(JSON.parse(maskJsonText(harmless))).toEqual(JSON.parse(harmless));
       }),
-      { numRuns: 20 },
+      { numRuns: 200 },
     );
   });
 });
