@@ -9,7 +9,7 @@ import { allRows, openDuckDb, quoteText } from '../src/lake/duckdb-session.ts';
 import { openFileCache } from '../src/lake/file-cache.ts';
 import { type Predicate, predicateSql } from '../src/lake/predicate.ts';
 import { planFiles, scanLocations, scanSql } from '../src/lake/scan.ts';
-import { findTable, loadTable, openLake } from '../src/lake/tables.ts';
+import { loadTable, openLake } from '../src/lake/tables.ts';
 import { startEmbeddedPostgres } from '../src/platform/embedded-postgres.ts';
 import { migrate } from '../src/platform/migrations.ts';
 import { openPool } from '../src/platform/postgres.ts';
@@ -42,12 +42,12 @@ const limits = { memoryLimit: '800MB', temporaryParent: join(home, 'tmp') };
 const viewer = { areas: 'all', clients: 'all', unmasked: false, scopes: [] } as const;
 
 const generate = async (): Promise<void> => {
-  if (await findTable(lake, archivedOrdersTable)) return;
   const session = await openDuckDb({ memoryLimit: '2GB', temporaryParent: join(home, 'tmp') });
   const started = performance.now();
-  await makeArchivedOrders({ lake, session, files }, { count });
+  const { orders } = await makeArchivedOrders({ lake, session, files }, { count });
   await session.close();
-  console.log(`${count} orders made in ${((performance.now() - started) / 1000).toFixed(0)} s`);
+  if (orders > 0)
+    console.log(`${count} orders made in ${((performance.now() - started) / 1000).toFixed(0)} s`);
 };
 
 type Measured = { seconds: number; cpu: number; rows: number; bytes: number };

@@ -1,4 +1,5 @@
 import { mkdir } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { openDuckDb } from '../src/lake/duckdb-session.ts';
@@ -45,7 +46,11 @@ export const registerArchivedOrders = (sandbox: Command, context: CliContext): v
       const temporary = join(config.LASTRO_HOME, 'tmp');
       await mkdir(temporary, { recursive: true });
       const { lake, close } = await openConfiguredLake({ config, pool: await context.postgres() });
-      const session = await openDuckDb({ memoryLimit: '1500MB', temporaryParent: temporary });
+      const session = await openDuckDb({
+        memoryLimit: '1500MB',
+        threads: availableParallelism(),
+        temporaryParent: temporary,
+      });
       try {
         const files = await openFileCache({
           store: lake.store,
@@ -66,7 +71,9 @@ export const registerArchivedOrders = (sandbox: Command, context: CliContext): v
         const seconds = Math.round((performance.now() - started) / 100) / 10;
         const text = json
           ? JSON.stringify({ ...made, seconds })
-          : `${made.orders} orders in ordens.ordens_arquivadas, in ${seconds} s`;
+          : made.orders === 0
+            ? 'nothing added: the orders of these options are in ordens.ordens_arquivadas already'
+            : `${made.orders} orders in ordens.ordens_arquivadas, in ${seconds} s`;
         await write(context.stdout, `${text}\n`);
       } finally {
         await session.close();

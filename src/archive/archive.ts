@@ -1,5 +1,5 @@
 export { archivedOrdersDefinition, archivedOrdersTable } from './archived-orders.ts';
-export { openCurrentOrders, readCurrentOrders } from './current-orders.ts';
+export { type CurrentOrderRow, openCurrentOrders, readCurrentOrders } from './current-orders.ts';
 export {
   appendOrderLookup,
   findOrderFiles,

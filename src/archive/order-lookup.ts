@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { DuckDBConnection } from '@duckdb/node-api';
 import type { DataFile, LiveFile } from '../lake/data-file.ts';
-import { type WriterDeps, writeDataFiles } from '../lake/data-writer.ts';
+import { copyOptions, importDataFile, projectToTable, type WriterDeps } from '../lake/data-writer.ts';
 import { allRows, quoteText } from '../lake/duckdb-session.ts';
 import type { FileCache } from '../lake/file-cache.ts';
 import type { Condition } from '../lake/predicate.ts';
@@ -101,24 +104,69 @@ const hashSql = (key: string): string => `CAST((md5_number(${key}) >> 96)::BIGIN
 
 const hashOf = (key: string): number => createHash('md5').update(key).digest().readUInt32LE(12) - 2147483648;
 
+/** Files whose keys are read by one statement. */
+const filesAtOnce = 32;
+
+/**
+ * The lookup's rows of a plan's files, one file for each kind of key. What is sorted is the hash and a number for the
+ * file, six times less than with its location.
+ */
 const writeRows = async (deps: LookupDeps, plan: ScanPlan): Promise<DataFile[]> => {
   if (plan.files.length === 0) return [];
   const lookup = await openOrderLookup(deps.lake);
-  const held = await deps.files.hold(scanLocations(plan));
+  const connection = await deps.session.connect();
+  const folder = await mkdtemp(join(deps.session.folder, 'lookup-'));
   try {
-    const selects = plan.files.flatMap((file) => {
-      const [relation, path] = [
-        scanSql({ ...plan, files: [file] }, held.localPath),
-        quoteText(file.file.path),
-      ];
-      const keys = orderKeyKinds.map(
-        (kind) =>
-          `SELECT DISTINCT ${quoteText(kind)} AS tipo, ${hashSql('k')} AS chave, ${path} AS arquivo
-             FROM (SELECT ${keyColumns[kind]} AS k FROM ${relation}) WHERE k IS NOT NULL`,
+    await connection.run('CREATE TEMP TABLE lookup_keys (tipo VARCHAR, chave INTEGER, arquivo INTEGER)');
+    for (let first = 0; first < plan.files.length; first += filesAtOnce) {
+      await collectKeys({ ...deps, connection }, plan, first);
+    }
+    const paths = `[${plan.files.map(({ file }) => quoteText(file.path)).join(', ')}]`;
+    const written: DataFile[] = [];
+    for (const tipo of ['arquivo', ...orderKeyKinds]) {
+      const path = join(folder, `${tipo}.parquet`);
+      const rows = `(SELECT chave, arquivo FROM lookup_keys WHERE tipo = ${quoteText(tipo)} ORDER BY chave, arquivo)`;
+      const copied = await connection.run(
+        `COPY (${projectToTable(lookup, `(SELECT ${quoteText(tipo)} AS tipo, chave, (${paths})[arquivo + 1] AS arquivo FROM ${rows})`)})
+           TO ${quoteText(path)} (${copyOptions(lookup)})`,
       );
-      return [`SELECT 'arquivo' AS tipo, CAST(NULL AS INTEGER) AS chave, ${path} AS arquivo`, ...keys];
-    });
-    return await writeDataFiles(deps, lookup, `(${selects.join(' UNION ALL ')})`);
+      if (Number((await copied.getRows())[0]?.[0]) === 0) continue;
+      const session = { ...deps.session, connection };
+      written.push(await importDataFile({ ...deps, session }, lookup, path, { partition: [tipo] }));
+    }
+    return written;
+  } finally {
+    connection.closeSync();
+    await rm(folder, { recursive: true, force: true });
+  }
+};
+
+/** Adds to `lookup_keys` what files from the one at `first` on hold; `arquivo` is a file's place in the plan. */
+const collectKeys = async (
+  { files, connection }: LookupDeps & { connection: DuckDBConnection },
+  plan: ScanPlan,
+  first: number,
+): Promise<void> => {
+  const batch = plan.files.slice(first, first + filesAtOnce);
+  const held = await files.hold(scanLocations({ ...plan, files: batch }));
+  try {
+    const orders = batch.map(
+      (file, at) =>
+        `SELECT ${first + at} AS arquivo, ordem_id, contrato_id, cliente_requisitante_id, cliente_participante_id
+           FROM ${scanSql({ ...plan, files: [file] }, held.localPath)}`,
+    );
+    const keys = orderKeyKinds.map(
+      (kind) =>
+        `SELECT ${quoteText(kind)} AS tipo, ${hashSql('k')} AS chave, arquivo
+           FROM (SELECT ${keyColumns[kind]} AS k, arquivo FROM orders) WHERE k IS NOT NULL`,
+    );
+    await connection.run(
+      `INSERT INTO lookup_keys
+         WITH orders AS MATERIALIZED (${orders.join(' UNION ALL ')})
+         SELECT DISTINCT tipo, chave, arquivo FROM (${keys.join(' UNION ALL ')})
+         UNION ALL
+         SELECT 'arquivo', NULL, unnest(range(${first}, ${first + batch.length}))`,
+    );
   } finally {
     held.release();
   }
@@ -170,7 +218,8 @@ export const findOrderFiles = async (
 
 export type Refreshed = { readonly files: number; readonly rows: number };
 
-const filesAtOnce = 32;
+/** Rows after which a refresh commits what it has: a stop costs no more than that. */
+const rowsAtOnce = 5_000_000;
 
 /**
  * Adds what the lookup lacks: files of the archive that were compacted, restored or written by another engine. With
@@ -196,13 +245,18 @@ export const refreshOrderLookup = async (
   const mayHold = await findOrderFiles(deps, [[]], options.signal);
   const missing = plan.files.filter(({ file }) => mayHold?.(file.path) ?? true);
   let rows = 0;
-  for (let at = 0; at < missing.length; at += filesAtOnce) {
+  for (let at = 0; at < missing.length; ) {
     options.signal?.throwIfAborted();
-    const batch: ScanFile[] = missing.slice(at, at + filesAtOnce);
+    const batch: ScanFile[] = [];
+    for (let records = 0; records < rowsAtOnce && at < missing.length; at++) {
+      const file = missing[at] as ScanFile;
+      batch.push(file);
+      records += file.file.records;
+    }
     const add = await writeRows(deps, { ...plan, files: batch });
     await appendOrderLookup(deps.lake, add);
     rows += add.reduce((sum, file) => sum + file.records, 0);
-    options.onProgress?.({ files: at + batch.length, of: missing.length });
+    options.onProgress?.({ files: at, of: missing.length });
   }
   return { files: missing.length, rows };
 };

@@ -48,6 +48,26 @@ export const archived: KindColumn = {
   sql: 'o.arquivado_em',
 };
 
+/** What every row of a part of an order begins with. */
+export const orderHead: readonly KindColumn[] = [orderId, area, created, status];
+
+/** The place of a row's part in its order, and the participant that it is about; see elements.ts. */
+export const position: KindColumn = { name: 'posicao', title: 'Posição', type: 'integer', sql: 'e.n' };
+export const participant: KindColumn = {
+  name: 'cliente_participante_id',
+  title: 'Participante',
+  type: 'text',
+  sql: 'e.id',
+};
+
+/** A JSON document: of the row's part, unless said otherwise. */
+export const jsonDocument = (name: string, title: string, sql = 'e.item'): KindColumn => ({
+  name,
+  title,
+  type: 'json',
+  sql,
+});
+
 /** The basic data of an order. */
 export const orderColumns: readonly KindColumn[] = [
   orderId,

@@ -1,3 +1,4 @@
+import type { CurrentOrderRow } from '../archive/archive.ts';
 import type { FileCache } from '../lake/file-cache.ts';
 import type { Lake } from '../lake/tables.ts';
 
@@ -77,27 +78,6 @@ export type ReportKindDescription = {
   readonly includesCurrent: boolean;
 };
 
-/** An order that is not archived yet, as a row of `ordens.ordens_arquivadas` without `arquivado_em`. */
-export type CurrentOrder = {
-  readonly ordem_id: string;
-  readonly area_id: string;
-  readonly contrato_id: string | null;
-  readonly cliente_requisitante_id: string;
-  readonly cliente_participante_id: readonly string[] | null;
-  /** ISO 8601 UTC. */
-  readonly data_criacao: string;
-  readonly status_ordem: string;
-  readonly regras_ordem: string | null;
-  readonly metadados_ordem: string | null;
-  readonly notificacoes_ordem: string | null;
-  readonly logs_eventos_ordem: string | null;
-  readonly metadados_participante: string | null;
-  readonly logs_eventos_participante: string | null;
-  /** Decimal text. */
-  readonly versao: string | null;
-  readonly hash_versao: string;
-};
-
 /** What a reader of current orders may use to read less. It may give more: rows are filtered again. */
 export type CurrentOrdersFilter = {
   readonly areas: readonly string[] | 'all';
@@ -110,7 +90,7 @@ export type CurrentOrdersFilter = {
 export type CurrentOrders = (
   filter: CurrentOrdersFilter,
   options: { signal: AbortSignal },
-) => AsyncIterable<CurrentOrder>;
+) => AsyncIterable<CurrentOrderRow>;
 
 export type ProduceDeps = {
   readonly lake: Lake;

@@ -21,23 +21,23 @@ export type Each = {
 /** What a kind needs to know to make its SQL. */
 export type EachContext = { readonly participantId: string | undefined };
 
+/** `one-of`: of those that are marked so, at least one is needed. */
+export type ParameterNeed = 'required' | 'one-of' | 'optional';
+
 /**
  * A kind of report. To add one: a file in kinds/, and a line in kinds.ts.
  *
- * Every kind takes `from`, `to` and `status`; areas and clients that the viewer may not see are left out by the
- * query that all kinds share, so a kind cannot forget it.
+ * Every kind takes `from`, `to` and `status`, and holds orders that are not archived yet; areas and clients that the
+ * viewer may not see are left out by the query that all kinds share, so a kind cannot forget it.
  */
 export type ReportKind = {
   readonly name: string;
   readonly title: string;
   readonly about: string;
   readonly audience: Audience;
-  /** Needed. */
-  readonly required: readonly ParameterName[];
-  /** At least one of these is needed. */
-  readonly oneOf?: readonly ParameterName[];
-  readonly optional?: readonly ParameterName[];
-  readonly includesCurrent: boolean;
+  readonly parameters: { readonly [Name in ParameterName]?: ParameterNeed };
+  /** Orders that are not archived yet do not count. */
+  readonly archivedOnly?: boolean;
   /** Absent: one row for each order. */
   readonly each?: (context: EachContext) => Each;
   readonly columns: readonly KindColumn[];

@@ -1,5 +1,5 @@
 import type { ParameterName, ReportKindDescription } from './contract.ts';
-import type { ReportKind } from './kind.ts';
+import type { ParameterNeed, ReportKind } from './kind.ts';
 import { areaOrders } from './kinds/area-orders.ts';
 import { clientOrders } from './kinds/client-orders.ts';
 import { contractOrders } from './kinds/contract-orders.ts';
@@ -33,24 +33,26 @@ const byName = new Map(all.map((kind) => [kind.name, kind]));
 
 export const findKind = (name: string): ReportKind | undefined => byName.get(name);
 
-/** The parameters that a kind takes. */
-export const parametersOf = ({ required, oneOf = [], optional = [] }: ReportKind): ParameterName[] => [
-  ...new Set([...required, ...oneOf, ...optional]),
-];
+/** The parameters that a kind takes, or those of them that it takes in this way. */
+export const parametersOf = ({ parameters }: ReportKind, need?: ParameterNeed): ParameterName[] =>
+  (Object.keys(parameters) as ParameterName[]).filter(
+    (name) => need === undefined || parameters[name] === need,
+  );
 
 const describe = (kind: ReportKind): ReportKindDescription => ({
   name: kind.name,
   title: kind.title,
   about: kind.about,
   audience: kind.audience,
-  includesCurrent: kind.includesCurrent,
+  includesCurrent: !kind.archivedOnly,
   columns: kind.columns.map(({ name, title, type }) => ({ name, title, type })),
   parameters: parametersOf(kind).map((name) => ({
     name,
-    required: kind.required.includes(name),
-    about: kind.oneOf?.includes(name)
-      ? `${parameterRules[name].about} One of ${kind.oneOf.join(', ')} is needed.`
-      : parameterRules[name].about,
+    required: kind.parameters[name] === 'required',
+    about:
+      kind.parameters[name] === 'one-of'
+        ? `${parameterRules[name].about} One of ${parametersOf(kind, 'one-of').join(', ')} is needed.`
+        : parameterRules[name].about,
   })),
 });
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { allRows, type DuckSession, openDuckDb, quoteText } from '../lake/duckdb-session.ts';
 import { maskText } from '../shared/mask.ts';
 import { exactJson, registerExactJson, unmarkedJson, unmarkedText } from './exact-json.ts';
-import { maskListSql, maskSql, preparedJson } from './masking.ts';
+import { maskListSql, maskSql, preparedJson, suspectSql } from './masking.ts';
 
 let session: DuckSession;
 const marker = 'markermarker:';
@@ -87,6 +87,34 @@ describe('masks in SQL', () => {
       }),
       { numRuns: 20 },
     );
+  });
+
+  it('are looked for in every row that has something to mask, wherever in it', async () => {
+    const row = fc.record({
+      one: fc.option(text, { freq: 4 }),
+      other: fc.option(text, { freq: 4 }),
+      list: fc.option(fc.array(text, { maxLength: 3 }), { freq: 4 }),
+    });
+    const literal = (value: string | null): string => (value === null ? 'NULL' : quoteText(value));
+    const suspect = suspectSql({ texts: ['one', 'other'], lists: ['list'] });
+    await fc.assert(
+      fc.asyncProperty(fc.array(row, { minLength: 50, maxLength: 200 }), async (rows) => {
+        const values = rows.map(
+          ({ one, other, list }, at) =>
+            `(${at}, ${literal(one)}, ${literal(other)}, ${list === null ? 'NULL' : `[${list.map(quoteText).join(', ')}]`}::VARCHAR[])`,
+        );
+        const found = await allRows(
+          session.connection,
+          `SELECT ${suspect} AS suspect FROM (VALUES ${values.join(', ')}) t(n, one, other, list) ORDER BY n`,
+        );
+        for (const [at, { one, other, list }] of rows.entries()) {
+          const texts = [one, other, ...(list ?? [])].filter((each) => each !== null);
+          if (texts.some((each) => maskText(each) !== each)) expect(found[at]).toEqual({ suspect: true });
+        }
+      }),
+      { numRuns: 30 },
+    );
+    expect(suspectSql({ texts: [], lists: [] })).toBe('false');
   });
 
   const number = fc.oneof(

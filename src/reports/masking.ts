@@ -18,18 +18,35 @@ const rules: readonly [pattern: string, replacement: string][] = [
 /** One look that is true for every text that a rule may change: most texts need no more. */
 const suspicion = '@|\\d{11}|\\d{3}\\.\\d{3}\\.\\d{3}-|\\+55|\\(\\d{2}\\)';
 
-/** `value` (SQL text) masked. */
+/**
+ * `value` (SQL text) masked. A text that is nothing but a CPF, as ids of clients are, is cut instead of searched: a
+ * tenth of the time.
+ */
 export const maskSql = (value: string): string => {
   const masked = rules.reduce(
     (text, [pattern, replacement]) => `regexp_replace(${text}, '${pattern}', '${replacement}', 'g')`,
     value,
   );
-  return `CASE WHEN regexp_matches(${value}, '${suspicion}') THEN ${masked} ELSE ${value} END`;
+  return `CASE WHEN strlen(${value}) = 11 AND regexp_full_match(${value}, '\\d{11}') THEN concat('***.', ${value}[4:6], '.', ${value}[7:9], '-**') WHEN regexp_matches(${value}, '${suspicion}') THEN ${masked} ELSE ${value} END`;
 };
 
-/** `list` (SQL, of texts) with each text masked. Looks once at all of them together: what is in one is in their join. */
-export const maskListSql = (list: string): string =>
-  `CASE WHEN regexp_matches(array_to_string(${list}, ' '), '${suspicion}') THEN list_transform(${list}, lambda x: ${maskSql('x')}) ELSE ${list} END`;
+/** `list` (SQL, of texts) with each text masked. */
+export const maskListSql = (list: string): string => `list_transform(${list}, lambda x: ${maskSql('x')})`;
+
+/**
+ * Whether a row of these texts and lists (SQL) may have something to mask: one look at all of them together, because
+ * what is in one is in their join. Looking at each takes four times as long.
+ */
+export const suspectSql = ({
+  texts,
+  lists,
+}: {
+  texts: readonly string[];
+  lists: readonly string[];
+}): string => {
+  const all = [...texts, ...lists.map((list) => `array_to_string(${list}, ' ')`)];
+  return all.length === 0 ? 'false' : `regexp_matches(concat_ws(' ', ${all.join(', ')}), '${suspicion}')`;
+};
 
 /**
  * Where masking JSON text as if it were plain text would go wrong: an escape may hide where a word begins, and a

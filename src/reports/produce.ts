@@ -60,7 +60,7 @@ export const produceReport = async (
     const { connection } = session;
     const source = await openOrderSource(
       { ...deps, session },
-      { request, viewer, conditions, withCurrent: kind.includesCurrent, signal },
+      { request, viewer, conditions, withCurrent: !kind.archivedOnly, signal },
     );
     release = source.release;
     await connection.run('SET enable_progress_bar = true');

@@ -7,7 +7,7 @@ import type { ReportRequest, ReportViewer } from './contract.ts';
 import { registerExactJson, unmarkedJson, unmarkedText } from './exact-json.ts';
 import { type FlatColumn, flatColumns, flatSql } from './flatten.ts';
 import type { Each, KindColumn, ReportKind } from './kind.ts';
-import { maskListSql, maskSql, preparedJson } from './masking.ts';
+import { maskListSql, maskSql, preparedJson, suspectSql } from './masking.ts';
 import { orderSchema } from './source.ts';
 
 /** A column of the file. `flat` is a member of a JSON column as text. */
@@ -66,7 +66,7 @@ export const makeRows = async (connection: DuckDBConnection, input: RowsInput): 
     `CREATE TEMP VIEW report_values AS SELECT ${columns.map(({ column, sql }) => `${sql} AS ${quoteName(column.name)}`).join(', ')} FROM parts o`,
   );
   await connection.run(
-    `CREATE TEMP VIEW report_rows AS SELECT ${columns.map((each) => `${finished(each, masked, marker)} AS ${quoteName(each.column.name)}`).join(', ')} FROM report_values`,
+    `CREATE TEMP VIEW report_rows AS SELECT ${columns.map((each) => `${finished(each, masked, marker)} AS ${quoteName(each.column.name)}`).join(', ')} FROM (SELECT *, ${suspectRow(columns)} AS ${suspect} FROM report_values)`,
   );
   const order = ['data_criacao', 'ordem_id', 'posicao', 'evento_n'];
   const named = columns.map(({ column }) => column);
@@ -162,13 +162,26 @@ const outputColumns = async (
   return outputs;
 };
 
+/** Whether something in a row may have to be masked. */
+const suspect = '"__lastro_suspect"';
+
+const isMasked = ({ column, from }: Output, type: 'text' | 'list'): boolean =>
+  column.type === type && !from.isKey;
+
+const suspectRow = (columns: readonly Output[]): string => {
+  const named = (type: 'text' | 'list'): string[] =>
+    columns.filter((each) => isMasked(each, type)).map(({ column }) => quoteName(column.name));
+  return suspectSql({ texts: named('text'), lists: named('list') });
+};
+
 /** A value of `report_values` as it goes into files. What came out of JSON was masked with its document. */
-const finished = ({ column, from }: Output, masked: boolean, marker: string): string => {
-  const value = quoteName(column.name);
-  if (column.type === 'json') return unmarkedJson(`CAST(${value} AS VARCHAR)`, marker);
-  if (column.type === 'flat') return unmarkedText(value, marker);
-  if (!masked || from.isKey) return value;
-  if (column.type === 'text') return maskSql(value);
-  if (column.type === 'list') return maskListSql(value);
+const finished = (each: Output, masked: boolean, marker: string): string => {
+  const { type, name } = each.column;
+  const value = quoteName(name);
+  if (type === 'json') return unmarkedJson(`CAST(${value} AS VARCHAR)`, marker);
+  if (type === 'flat') return unmarkedText(value, marker);
+  if (!masked) return value;
+  if (isMasked(each, 'text')) return `CASE WHEN ${suspect} THEN ${maskSql(value)} ELSE ${value} END`;
+  if (isMasked(each, 'list')) return `CASE WHEN ${suspect} THEN ${maskListSql(value)} ELSE ${value} END`;
   return value;
 };

@@ -11,6 +11,9 @@ import { comparable, type ExpectedRow } from './report-oracle.ts';
 
 type Columns = readonly Pick<ReportColumnDescription, 'name' | 'type'>[];
 
+/** JSON text in the form of the oracle's documents; the empty text for none. */
+export const comparableDocument = (text: string): string => (text === '' ? '' : document(text));
+
 const document = (text: string): string =>
   comparable(parseJson(text, undefined, (digits) => new LosslessNumber(digits)));
 

@@ -41,7 +41,9 @@ export type PlainS3Options = {
  */
 export const startPlainS3 = async (
   options: PlainS3Options = {},
-): Promise<S3StandIn & { objects: Map<string, Buffer>; requests: () => number }> => {
+): Promise<
+  S3StandIn & { objects: Map<string, Buffer>; requests: () => number; openUploads: () => number }
+> => {
   const credentials = {
     accessKeyId: 'AKIDEXAMPLE',
     secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY',
@@ -80,6 +82,7 @@ export const startPlainS3 = async (
     region: 'sa-east-1',
     objects: state.objects,
     requests: () => count,
+    openUploads: () => state.uploads.size,
     close: () => {
       server.closeAllConnections();
       return new Promise((resolve) => server.close(() => resolve()));
@@ -140,6 +143,7 @@ const serve = (
   } else if (method === 'POST' && query.has('uploadId')) {
     const parts = [...(state.uploads.get(query.get('uploadId') ?? '') ?? [])].sort(([a], [b]) => a - b);
     store(state, path, Buffer.concat(parts.map(([, part]) => part)), request);
+    state.uploads.delete(query.get('uploadId') ?? '');
     response.end('<CompleteMultipartUploadResult><ETag>"x"</ETag></CompleteMultipartUploadResult>');
   } else if (method === 'PUT') {
     store(state, path, body, request);

@@ -6,7 +6,6 @@ export const areaOrders: ReportKind = {
   title: 'Ordens da área',
   about: 'Orders of an area.',
   audience: 'area',
-  required: ['areaId'],
-  includesCurrent: true,
+  parameters: { areaId: 'required' },
   columns: orderColumns,
 };

@@ -6,7 +6,6 @@ export const clientOrders: ReportKind = {
   title: 'Ordens do cliente',
   about: 'Basic data of the orders that a client requested or takes part in.',
   audience: 'client',
-  required: ['clientId'],
-  includesCurrent: true,
+  parameters: { clientId: 'required' },
   columns: [orderId, created, status, participants, area],
 };

@@ -6,8 +6,6 @@ export const contractOrders: ReportKind = {
   title: 'Ordens do contrato',
   about: 'Orders of a contract of the consumer.',
   audience: 'area',
-  required: ['contractId'],
-  optional: ['areaId'],
-  includesCurrent: true,
+  parameters: { contractId: 'required', areaId: 'optional' },
   columns: orderColumns,
 };

@@ -1,4 +1,4 @@
-import { area, created, orderId, status } from '../columns.ts';
+import { jsonDocument, orderHead, position } from '../columns.ts';
 import { eachElement } from '../elements.ts';
 import type { ReportKind } from '../kind.ts';
 
@@ -7,15 +7,7 @@ export const orderEvents: ReportKind = {
   title: 'Eventos da ordem',
   about: 'Event log of an order; one row for each event.',
   audience: 'area',
-  required: ['orderId'],
-  includesCurrent: true,
+  parameters: { orderId: 'required' },
   each: eachElement('logs_eventos_ordem'),
-  columns: [
-    orderId,
-    area,
-    created,
-    status,
-    { name: 'posicao', title: 'Posição', type: 'integer', sql: 'e.n' },
-    { name: 'evento', title: 'Evento', type: 'json', sql: 'e.item' },
-  ],
+  columns: [...orderHead, position, jsonDocument('evento', 'Evento')],
 };

@@ -1,4 +1,4 @@
-import { area, created, orderId, status } from '../columns.ts';
+import { jsonDocument, orderHead } from '../columns.ts';
 import type { ReportKind } from '../kind.ts';
 
 export const orderMetadata: ReportKind = {
@@ -6,14 +6,6 @@ export const orderMetadata: ReportKind = {
   title: 'Metadados das ordens',
   about: 'Metadata of an order, or of the orders of an area; one row for each order.',
   audience: 'area',
-  required: [],
-  oneOf: ['orderId', 'areaId'],
-  includesCurrent: true,
-  columns: [
-    orderId,
-    area,
-    created,
-    status,
-    { name: 'metadados', title: 'Metadados', type: 'json', sql: 'o.metadados_ordem' },
-  ],
+  parameters: { orderId: 'one-of', areaId: 'one-of' },
+  columns: [...orderHead, jsonDocument('metadados', 'Metadados', 'o.metadados_ordem')],
 };

@@ -1,4 +1,4 @@
-import { area, created, orderId, status } from '../columns.ts';
+import { jsonDocument, orderHead, position } from '../columns.ts';
 import { eachElement } from '../elements.ts';
 import type { ReportKind } from '../kind.ts';
 
@@ -7,16 +7,7 @@ export const orderNotifications: ReportKind = {
   title: 'Notificações das ordens',
   about: 'Notifications of an order, or of the orders of an area; one row for each notification.',
   audience: 'area',
-  required: [],
-  oneOf: ['orderId', 'areaId'],
-  includesCurrent: true,
+  parameters: { orderId: 'one-of', areaId: 'one-of' },
   each: eachElement('notificacoes_ordem'),
-  columns: [
-    orderId,
-    area,
-    created,
-    status,
-    { name: 'posicao', title: 'Posição', type: 'integer', sql: 'e.n' },
-    { name: 'notificacao', title: 'Notificação', type: 'json', sql: 'e.item' },
-  ],
+  columns: [...orderHead, position, jsonDocument('notificacao', 'Notificação')],
 };

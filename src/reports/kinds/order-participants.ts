@@ -1,4 +1,4 @@
-import { area, created, orderId, status } from '../columns.ts';
+import { orderHead, participant, position } from '../columns.ts';
 import { eachParticipant, participantEntry } from '../elements.ts';
 import type { ReportKind } from '../kind.ts';
 
@@ -7,16 +7,12 @@ export const orderParticipants: ReportKind = {
   title: 'Participantes da ordem',
   about: 'Who takes part in an order, and as what.',
   audience: 'area',
-  required: ['orderId'],
-  includesCurrent: true,
+  parameters: { orderId: 'required' },
   each: eachParticipant,
   columns: [
-    orderId,
-    area,
-    created,
-    status,
-    { name: 'posicao', title: 'Posição', type: 'integer', sql: 'e.n' },
-    { name: 'cliente_participante_id', title: 'Participante', type: 'text', sql: 'e.id' },
+    ...orderHead,
+    position,
+    participant,
     {
       name: 'papel',
       title: 'Papel',

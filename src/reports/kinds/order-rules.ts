@@ -1,4 +1,4 @@
-import { area, created, orderId, status } from '../columns.ts';
+import { jsonDocument, orderHead, position } from '../columns.ts';
 import { eachElement } from '../elements.ts';
 import type { ReportKind } from '../kind.ts';
 
@@ -7,16 +7,7 @@ export const orderRules: ReportKind = {
   title: 'Regras das ordens',
   about: 'Signing rules of an order, or of the orders of an area; one row for each rule.',
   audience: 'area',
-  required: [],
-  oneOf: ['orderId', 'areaId'],
-  includesCurrent: true,
+  parameters: { orderId: 'one-of', areaId: 'one-of' },
   each: eachElement('regras_ordem'),
-  columns: [
-    orderId,
-    area,
-    created,
-    status,
-    { name: 'posicao', title: 'Posição', type: 'integer', sql: 'e.n' },
-    { name: 'regra', title: 'Regra', type: 'json', sql: 'e.item' },
-  ],
+  columns: [...orderHead, position, jsonDocument('regra', 'Regra')],
 };

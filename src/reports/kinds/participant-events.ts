@@ -1,4 +1,4 @@
-import { area, created, orderId, status } from '../columns.ts';
+import { jsonDocument, orderHead, participant, position } from '../columns.ts';
 import { eachParticipantEvent } from '../elements.ts';
 import type { ReportKind } from '../kind.ts';
 
@@ -7,18 +7,13 @@ export const participantEvents: ReportKind = {
   title: 'Eventos do participante',
   about: 'Event logs of a participant in their orders, or in one; one row for each event.',
   audience: 'area',
-  required: ['participantId'],
-  optional: ['orderId', 'areaId'],
-  includesCurrent: true,
+  parameters: { participantId: 'required', orderId: 'optional', areaId: 'optional' },
   each: eachParticipantEvent,
   columns: [
-    orderId,
-    area,
-    created,
-    status,
-    { name: 'posicao', title: 'Posição', type: 'integer', sql: 'e.n' },
-    { name: 'cliente_participante_id', title: 'Participante', type: 'text', sql: 'e.id' },
+    ...orderHead,
+    position,
+    participant,
     { name: 'evento_n', title: 'Nº do evento', type: 'integer', sql: 'e.evento' },
-    { name: 'evento', title: 'Evento', type: 'json', sql: 'e.item' },
+    jsonDocument('evento', 'Evento'),
   ],
 };

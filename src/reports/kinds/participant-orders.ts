@@ -6,8 +6,6 @@ export const participantOrders: ReportKind = {
   title: 'Ordens do cliente participante',
   about: 'Orders that a client takes part in.',
   audience: 'area',
-  required: ['participantId'],
-  optional: ['areaId'],
-  includesCurrent: true,
+  parameters: { participantId: 'required', areaId: 'optional' },
   columns: orderColumns,
 };

@@ -6,8 +6,6 @@ export const requesterOrders: ReportKind = {
   title: 'Ordens do cliente requisitante',
   about: 'Orders that a client requested.',
   audience: 'area',
-  required: ['requesterId'],
-  optional: ['areaId'],
-  includesCurrent: true,
+  parameters: { requesterId: 'required', areaId: 'optional' },
   columns: orderColumns,
 };
