@@ -9,8 +9,8 @@ export type Typesetter = (text: string, font: 'Helvetica' | 'Helvetica-Bold', wi
 /** The characters of WinAnsi, which the fonts that every reader has can draw without being embedded. */
 const winAnsi = /^[\x20-\x7e\xa0-\xff€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]*$/;
 
-/** Controls, and the marks that turn the direction of what follows: shown, so that no text looks like another. */
-const invisible = /[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\u{e0000}-\u{e007f}]/u;
+/** Controls, joiners, marks of direction and all else without a picture: shown, so that no text looks like another. */
+const invisible = /[\p{Cc}\p{Default_Ignorable_Code_Point}\p{Zl}\p{Zp}]/u;
 
 const rightToLeft = /[\p{Script=Hebrew}\p{Script=Arabic}]+(?: [\p{Script=Hebrew}\p{Script=Arabic}]+)+/gu;
 
