@@ -4,7 +4,7 @@ import { objectRoutes } from '../platform/http-objects.ts';
 import { loadSigningKeys, publicJwks, signingKeysFile } from '../platform/signing-keys.ts';
 import { quorumRoutes } from '../quorum/http.ts';
 import { reportRoutes } from '../reports/http.ts';
-import type { Parts } from './parts.ts';
+import { canWork, type Parts } from './parts.ts';
 import { version } from './version.ts';
 
 export type RunningApi = { url: string; close: () => Promise<void> };
@@ -17,11 +17,11 @@ export const startApi = async (parts: Parts): Promise<RunningApi> => {
     metrics: parts.metrics,
     authenticate: parts.authenticate,
     rateLimitPerMinute: config.RATE_LIMIT_PER_MINUTE,
+    addressLimitPerMinute: config.RATE_LIMIT_ADDRESS_PER_MINUTE,
+    trustedProxies: config.LASTRO_TRUSTED_PROXIES,
     redisUrl: config.REDIS_URL,
     version,
-    ready: async () => {
-      await parts.db.query('SELECT 1 FROM envelopes LIMIT 0');
-    },
+    ready: () => canWork(parts),
   });
   const jwks = async () => publicJwks(await loadSigningKeys(signingKeysFile(config)));
   try {

@@ -93,7 +93,8 @@ const main = async (args: string[]): Promise<number> => {
   const context = openCliContext(process);
   try {
     keepCompiled(process.env.LASTRO_HOME || './.lastro');
-    const group = groups[args[0] ?? ''];
+    const name = args[0] ?? '';
+    const group = Object.hasOwn(groups, name) ? groups[name] : undefined;
     const program = group ? newProgram() : helpForAll();
     if (group) (await group.load()).register(program, context);
     if (args.length === 0) {

@@ -147,6 +147,11 @@ export const openParts = async (
   }
 };
 
+/** For `/readyz`: rejects where the database does not answer, or is none of ours. */
+export const canWork = async ({ db }: Pick<Parts, 'db'>): Promise<void> => {
+  await db.query('SELECT 1 FROM envelopes LIMIT 0');
+};
+
 const needed = (config: Config, name: 'PARTNERS_URL' | 'OIDC_ISSUER', what: string): string => {
   const value = config[name];
   if (value !== undefined) return value;

@@ -57,7 +57,7 @@ export const registerWorker: RegisterCommands = (program, context) => {
         const worker = await startWorker(parts);
         if (parts.config.LASTRO_WORKER_PORT === 0) return { line: {}, closers: [worker.close] };
         const health = await serveWorkerHealth(parts);
-        return { line: { port: parts.config.LASTRO_WORKER_PORT }, closers: [health.close, worker.close] };
+        return { line: { port: health.port }, closers: [health.close, worker.close] };
       }),
     );
 };

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type CallOptions, type Desk, openDesk, orderOf } from '../../test/services/desk.ts';
 import { takeIdempotencyKey } from '../platform/idempotency.ts';
+import { readMigrations } from '../platform/migrations.ts';
 import { transaction } from '../platform/postgres.ts';
 import { newId } from '../shared/ids.ts';
 import { removeExpired } from './housekeeping.ts';
@@ -22,6 +23,18 @@ const request = orderOf('alone');
 
 const post = (key: string, body: object = request, options: CallOptions = {}) =>
   desk.call('POST', '/v1/orders', { ...options, body, headers: { 'idempotency-key': key } });
+
+/** The portal's client, or the area's own, with the person that a token of it speaks for. */
+const principalOf = (clientId: string, subject = clientId, area = 'CRD01') => ({
+  clientId,
+  subject,
+  scopes: new Set<string>(),
+  areas: new Set([area]),
+  clients: new Set<string>(),
+});
+
+const placeAs = (principal: ReturnType<typeof principalOf>, key: string) =>
+  placeOrder(desk.parts.orders, { principal, requestId: 'req_test' }, request, key);
 
 const ordersIn = async (): Promise<number> => {
   const { rows } = await desk.db.query<{ n: number }>('SELECT count(*)::int AS n FROM envelopes');
@@ -81,6 +94,39 @@ describe('the same Idempotency-Key', () => {
     expect(other.body.orderKey).not.toBe(first.body.orderKey);
   });
 
+  it('of another person at the same client is another key', async () => {
+    const key = randomUUID();
+    const ana = await placeAs(principalOf('portal', 'ana'), key);
+    const bia = await placeAs(principalOf('portal', 'bia'), key);
+    const portal = await placeAs(principalOf('portal'), key);
+    expect(new Set([ana.location, bia.location, portal.location]).size).toBe(3);
+    expect(await placeAs(principalOf('portal', 'bia'), key)).toEqual({ ...bia, replayed: true });
+    expect(await placeAs(principalOf('portal', 'ana'), key)).toEqual({ ...ana, replayed: true });
+  });
+
+  it('of before keys had people belongs to the one who made the order', async () => {
+    const keys = [randomUUID(), randomUUID()] as const;
+    const ana = await placeAs(principalOf('portal', 'ana'), keys[0]);
+    const area = await placeAs(principalOf('area-CRD01'), keys[1]);
+    await desk.db.query(
+      `UPDATE chaves_idempotencia SET cliente_id = split_part(cliente_id, E'\\n', 1) WHERE chave = ANY ($1)`,
+      [keys],
+    );
+    const migration = (await readMigrations()).find(({ number }) => number === 9);
+    await desk.db.query(migration?.sql ?? '');
+    expect(await placeAs(principalOf('portal', 'ana'), keys[0])).toEqual({ ...ana, replayed: true });
+    expect(await placeAs(principalOf('portal', 'bia'), keys[0])).toMatchObject({ replayed: false });
+    expect(await placeAs(principalOf('area-CRD01'), keys[1])).toEqual({ ...area, replayed: true });
+  });
+
+  it('answers nobody who may not have the order any more', async () => {
+    const key = randomUUID();
+    await placeAs(principalOf('area-CRD01'), key);
+    await expect(placeAs(principalOf('area-CRD01', 'area-CRD01', 'CRD02'), key)).rejects.toMatchObject({
+      type: 'forbidden',
+    });
+  });
+
   it('is answered while every partner is down', async () => {
     const key = randomUUID();
     const first = await post(key);
@@ -119,13 +165,6 @@ describe('the same Idempotency-Key', () => {
 
   it('that is answered while a twin asks the partners is replayed, and leaves no second order', async () => {
     const key = randomUUID();
-    const principal = {
-      clientId: 'area-CRD01',
-      subject: 'area-CRD01',
-      scopes: new Set<string>(),
-      areas: new Set(['CRD01']),
-      clients: new Set<string>(),
-    };
     let first: string | undefined;
     const before = await ordersIn();
     const late = await placeOrder(
@@ -140,7 +179,7 @@ describe('the same Idempotency-Key', () => {
           },
         },
       },
-      { principal, requestId: 'req_test' },
+      { principal: principalOf('area-CRD01'), requestId: 'req_test' },
       request,
       key,
     );
@@ -172,7 +211,7 @@ describe('the insert of an order', () => {
           author: 'area-CRD01',
           requestId: 'req_test',
           answer: {
-            clientId: 'area-CRD01',
+            owner: 'area-CRD01',
             key,
             bodyHash: 'other',
             status: 201,

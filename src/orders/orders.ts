@@ -79,13 +79,15 @@ export const placeOrder = async (
   body: unknown,
   idempotencyKey: string | undefined,
 ): Promise<PlacedOrder> => {
-  const key = keyOfBody(caller.principal.clientId, idempotencyKey, 'order', body);
+  const key = keyOfBody(caller.principal, idempotencyKey, 'order', body);
   try {
     const accepted = await acceptOrder(deps, caller, body);
     const { order, answer } = newOrder(deps, caller, accepted, key);
     if (!(await storeOrder(deps, order))) throw requestInProgress();
     return { ...answer, replayed: false };
   } catch (error) {
+    // Who may not have the order (any more) may not have the answer either.
+    if (error instanceof Problem && error.type === 'forbidden') throw error;
     // Looked up only here, to spare every new order the question: a repetition fails on its key, or, while
     // partners are away or the standards have changed, before it.
     const answered = key && (await answeredBefore(deps.db, key, deps.clock()));

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import type { FieldViolation } from '../platform/problem.ts';
+import { type FieldViolation, mostViolations } from '../platform/problem.ts';
 import { isCnpj, isCpf } from '../shared/cpf-cnpj.ts';
+import { toldPointer } from '../shared/json-pointer.ts';
 import { isStorableText } from '../shared/storable-text.ts';
 
 const text = (max: number) => z.string().min(1).max(max);
@@ -71,9 +72,6 @@ export type PartialRequest = {
   readonly [Name in keyof OrderRequest]?: OrderRequest[Name] | undefined;
 };
 
-const pointerOf = (path: readonly PropertyKey[]): string =>
-  path.map((step) => `/${String(step).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
-
 const found = (value: unknown): string => {
   if (value === undefined) return 'nothing';
   // A document or an e-mail in an error's text would reach logs and pages: only its form is told.
@@ -111,32 +109,34 @@ export const parseOrderRequest = (
     else
       for (const issue of parsed.error.issues)
         violations.push({
-          pointer: pointerOf([name, ...issue.path]),
+          pointer: toldPointer([name, ...issue.path]),
           message: `${issue.message}, found ${found(valueAt(value, issue.path))}`,
         });
   }
   for (const name of Object.keys(body))
     if (!Object.hasOwn(orderRequestSchema.shape, name))
-      violations.push({ pointer: pointerOf([name]), message: 'expected no field of this name' });
-  violations.push(...unstorableTexts(body));
+      violations.push({ pointer: toldPointer([name]), message: 'expected no field of this name' });
+  collectUnstorable(body, [], violations);
   return { request, violations };
 };
 
 /** Texts and names, however deep, that could be checked but not stored. */
-const unstorableTexts = (value: unknown, path: readonly PropertyKey[] = []): FieldViolation[] => {
-  if (typeof value === 'string')
-    return isStorableText(value)
-      ? []
-      : [{ pointer: pointerOf(path), message: 'expected text without U+0000 and without half surrogates' }];
-  if (typeof value !== 'object' || value === null) return [];
-  return Object.entries(value).flatMap(([name, member]) =>
-    isStorableText(name)
-      ? unstorableTexts(member, [...path, name])
-      : [
-          {
-            pointer: pointerOf(path),
-            message: 'expected names without U+0000 and without half surrogates',
-          },
-        ],
-  );
+const collectUnstorable = (value: unknown, path: PropertyKey[], violations: FieldViolation[]): void => {
+  const add = (what: string): void => {
+    const message = `expected ${what} without U+0000 and without half surrogates`;
+    violations.push({ pointer: toldPointer(path), message });
+  };
+  // Enough for the answer: a body can have a hundred thousand of them.
+  if (violations.length >= mostViolations) return;
+  if (typeof value === 'string' && !isStorableText(value)) add('text');
+  if (typeof value !== 'object' || value === null) return;
+  for (const [name, member] of Object.entries(value)) {
+    if (!isStorableText(name)) {
+      add('names');
+      continue;
+    }
+    path.push(name);
+    collectUnstorable(member, path, violations);
+    path.pop();
+  }
 };

@@ -103,6 +103,11 @@ describe('an answer', () => {
     ['our request refused', (_, response) => json(response, '{}', 422), 'rejected'],
     ['a gateway', (_, response) => json(response, '{}', 502), 'server_error'],
     ['too many requests', (_, response) => json(response, '{}', 429), 'throttled'],
+    [
+      'a member twice',
+      (_, response) => json(response, '{"plataformas":[],"meios_assinatura":[],"poderes":[],"poderes":[]}'),
+      'malformed',
+    ],
     ['another shape', (_, response) => json(response, '{"plataformas":{}}'), 'malformed'],
     ['a connection closed at once', (_, response) => response.socket?.destroy(), 'connection'],
   ])('with %s is a failure', async (_, answer, reason) => {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { context, propagation } from '@opentelemetry/api';
 import { type Dispatcher, errors, request } from 'undici';
+import { readJsonText } from '../shared/json-text.ts';
 import type { PartnerName } from './contract.ts';
 import { PartnerUnavailable } from './unavailable.ts';
 
@@ -65,12 +66,13 @@ const readJson = (
   } catch (cause) {
     throw malformed('found bytes that are not UTF-8', cause);
   }
-  try {
-    return { json: JSON.parse(raw), raw };
-  } catch (cause) {
-    // The parser's message quotes the body, which may hold personal data: it stays in `cause`, out of the text.
-    throw malformed(`found ${bytes.length} bytes that do not parse`, cause);
-  }
+  // Nothing that the reader says is in the text: it may quote the body, which may hold personal data.
+  const { value, violations, readable } = readJsonText(raw, { mostViolations: 1 });
+  if (!readable) throw malformed(`found ${bytes.length} bytes that do not parse`);
+  const [ambiguous] = violations;
+  // One reader takes the first of two members with one name, another the last: neither is what the partner says.
+  if (ambiguous) throw malformed(`found two readings of one value at ${ambiguous.pointer}`);
+  return { json: value, raw };
 };
 
 /** The `codigo` of a partner's error body. */

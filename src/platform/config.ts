@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { UserError } from './cli.ts';
@@ -11,6 +12,16 @@ const url = (...schemes: string[]) =>
 
 const topic = z.string().regex(/^[\w.-]+$/, 'expected the name of a topic');
 const hexKey = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits');
+
+/** An address, a network (`10.0.0.0/8`), or one of the names that Fastify has for networks. */
+const isNetwork = (text: string): boolean => {
+  const [address = '', bits, ...more] = text.split('/');
+  const version = isIP(address);
+  if (version === 0) return ['loopback', 'linklocal', 'uniquelocal'].includes(text);
+  const most = version === 4 ? 32 : 128;
+  return more.length === 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most));
+};
+
 const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
 const byteSize = z.string().regex(/^\d+(MB|GB)$/, 'expected a size such as 800MB');
 
@@ -120,6 +131,20 @@ export const settings = {
   RATE_LIMIT_PER_MINUTE: {
     about: 'Requests a minute for one client of the API.',
     schema: z.coerce.number().int().min(1).default(6_000),
+  },
+  RATE_LIMIT_ADDRESS_PER_MINUTE: {
+    about:
+      'Requests a minute from one address without a valid token: refused tokens, public routes. An IPv6 network of 64 bits counts as one address.',
+    schema: z.coerce.number().int().min(1).default(600),
+  },
+  LASTRO_TRUSTED_PROXIES: {
+    about:
+      'Addresses and networks of the proxies in front, separated by commas: `10.0.0.0/8`. The caller is then the last address in `X-Forwarded-For` that is none of them. Absent: that header is not believed, and callers behind a proxy share its address.',
+    schema: z
+      .string()
+      .transform((text) => text.split(',').map((part) => part.trim()))
+      .refine((parts) => parts.every(isNetwork), 'expected addresses or networks, separated by commas')
+      .optional(),
   },
   WORKER_CONCURRENCY: {
     about: 'Orders that a worker process assembles at once.',

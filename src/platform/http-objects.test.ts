@@ -37,6 +37,7 @@ beforeAll(async () => {
       throw new Problem('unauthenticated', 'no token');
     },
     rateLimitPerMinute: 10_000,
+    addressLimitPerMinute: 10_000,
     ready: async () => {},
     version: '0.0.0',
   });

@@ -1,8 +1,6 @@
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
-import swagger from '@fastify/swagger';
 import { context, propagation, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
-import scalar from '@scalar/fastify-api-reference';
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyReply,
@@ -14,13 +12,18 @@ import { Redis } from 'ioredis';
 import { Histogram } from 'prom-client';
 import { newId } from '../shared/ids.ts';
 import { type Authenticate, type Principal, requireScope, type Scope } from './auth.ts';
+import { readJsonBody } from './http-json.ts';
+import { type Limit, rateLimits, rateWindowMs } from './http-limits.ts';
 import { problemOf } from './http-problems.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { Problem, problemBody, problemTypes } from './problem.ts';
 
-/** Who may call a route: anyone, callers on this machine, or holders of a scope. Every route says so. */
-export type Access = 'public' | 'loopback' | Scope;
+/**
+ * Who may call a route: anyone; anyone, as often as they like (probes of load balancers); callers on this machine, or
+ * elsewhere with `ops:read`; or holders of a scope. Every route says so.
+ */
+export type Access = 'public' | 'probe' | 'loopback' | Scope;
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -40,11 +43,17 @@ export type HttpDeps = {
   log: Log;
   metrics: Metrics;
   authenticate: Authenticate;
+  /** Requests a minute of one client. */
   rateLimitPerMinute: number;
+  /** Requests a minute from one address that no client answers for. */
+  addressLimitPerMinute: number;
+  /** Addresses and networks whose `X-Forwarded-For` is believed. Default: nobody's. */
+  trustedProxies?: readonly string[] | undefined;
   redisUrl?: string | undefined;
   /** Answers whether the service can do its work, for `/readyz`; a rejection is "not ready", and why is logged. */
   ready: () => Promise<void>;
-  version: string;
+  /** Given: OpenAPI document, its page and the problem types are served, with this version. */
+  version?: string;
 };
 
 const bodyLimit = 1_048_576;
@@ -63,9 +72,10 @@ const sendProblem = (reply: FastifyReply, problem: Problem, requestId: string): 
     .send(JSON.stringify({ ...body, requestId }));
 };
 
-const createApp = (log: Log) =>
+const createApp = ({ log, trustedProxies }: Pick<HttpDeps, 'log' | 'trustedProxies'>) =>
   Fastify({
     loggerInstance: log as FastifyBaseLogger,
+    trustProxy: trustedProxies?.length ? [...trustedProxies] : false,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit,
     genReqId: (request) => requestIdOf(request.headers['x-request-id']),
@@ -88,8 +98,11 @@ export const principalOf = (request: FastifyRequest): Principal => {
   return request.principal;
 };
 
-const isLoopback = (address: string): boolean =>
-  address === '127.0.0.1' || address === '::1' || address === '::ffff:127.0.0.1';
+/** A proxy on this machine passes on what comes from elsewhere, and says so. */
+const isFromThisMachine = ({ socket, headers }: FastifyRequest): boolean =>
+  ['127.0.0.1', '::1', '::ffff:127.0.0.1'].includes(socket.remoteAddress ?? '') &&
+  headers['x-forwarded-for'] === undefined &&
+  headers.forwarded === undefined;
 
 /**
  * The HTTP server without the capabilities' routes: tokens and scopes, rate limits, security headers, request
@@ -97,20 +110,21 @@ const isLoopback = (address: string): boolean =>
  * so that none is open by being forgotten.
  */
 export const openHttp = async (deps: HttpDeps): Promise<App> => {
-  const app = createApp(deps.log);
-  app.removeContentTypeParser('text/plain');
+  const app = createApp(deps);
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (_: unknown, body: Buffer) =>
+    readJsonBody(body),
+  );
   app.setValidatorCompiler(validatorCompiler);
   // Answers are built by our own code from our own types; validating each again would cost more than it finds.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
 
   traceRequests(app);
-  await guard(app, deps);
-  await limitRates(app, deps);
+  guard(app, deps, await limitRates(app, deps));
   await app.register(helmet, { contentSecurityPolicy: false });
-  refuseDeepBodies(app);
   observe(app, deps);
   answerProblems(app);
-  await describe(app, deps.version);
+  if (deps.version !== undefined) await describe(app, deps.version);
   serveHealth(app, deps);
   return app;
 };
@@ -143,7 +157,11 @@ const traceRequests = (app: App): void => {
   });
 };
 
-const guard = async (app: App, { authenticate }: HttpDeps): Promise<void> => {
+const guard = (
+  app: App,
+  { authenticate }: HttpDeps,
+  { clients, addresses }: { clients: Limit; addresses: Limit },
+): void => {
   app.decorateRequest('principal', undefined);
   app.decorateRequest('orderKey', undefined);
   app.addHook('onRoute', (route) => {
@@ -156,58 +174,41 @@ const guard = async (app: App, { authenticate }: HttpDeps): Promise<void> => {
   app.addHook('onRequest', async (request, reply) => {
     void reply.header('x-request-id', request.id);
     const access = request.routeOptions.config.access;
-    if (access === undefined || access === 'public') return;
+    if (access === 'probe') return;
+    if (access === undefined || access === 'public') return addresses.count(request, reply);
     // Answers name people: they are for the caller alone, and for no cache on the way.
     void reply.header('cache-control', 'no-store');
-    if (access === 'loopback') {
-      if (isLoopback(request.socket.remoteAddress ?? '')) return;
+    if (access === 'loopback' && isFromThisMachine(request)) return;
+    // Checking a signature costs more than anything else that a stranger can ask for.
+    await addresses.check(request, reply);
+    try {
       request.principal = await authenticate(request.headers.authorization);
-      return requireScope(request.principal, 'ops:read');
+    } catch (error) {
+      if (error instanceof Problem && error.type === 'unauthenticated') await addresses.count(request, reply);
+      throw error;
     }
-    request.principal = await authenticate(request.headers.authorization);
-    requireScope(request.principal, access);
+    await clients.count(request, reply);
+    requireScope(request.principal, access === 'loopback' ? 'ops:read' : access);
   });
 };
 
-/** Deeper than any honest body, and far from where a walk over it would run out of stack. */
-const deepestBody = 64;
-
-const isDeeperThan = (depth: number, value: unknown): boolean => {
-  let level: unknown[] = [value];
-  for (let at = 0; at <= depth; at++) {
-    level = level.flatMap((item) => (typeof item === 'object' && item !== null ? Object.values(item) : []));
-    if (level.length === 0) return false;
-  }
-  return true;
-};
-
-const refuseDeepBodies = (app: App): void => {
-  app.addHook('preValidation', async (request) => {
-    // Bytes that a route reads itself are no tree: as one, each of them would be a value.
-    if (ArrayBuffer.isView(request.body)) return;
-    if (isDeeperThan(deepestBody, request.body))
-      throw new Problem('malformed-body', `A body may be nested at most ${deepestBody} levels deep.`);
-  });
-};
-
-const limitRates = async (app: App, { rateLimitPerMinute, redisUrl, log }: HttpDeps): Promise<void> => {
+const limitRates = async (
+  app: App,
+  { rateLimitPerMinute, addressLimitPerMinute, redisUrl, log }: HttpDeps,
+): Promise<{ clients: Limit; addresses: Limit }> => {
   const redis = redisUrl
     ? new Redis(redisUrl, { maxRetriesPerRequest: 1, enableOfflineQueue: false })
     : undefined;
   redis?.on('error', (error: Error) => log.warn({ err: error.message }, 'redis is not reachable'));
   app.addHook('onClose', async () => redis?.disconnect());
   await app.register(rateLimit, {
-    max: rateLimitPerMinute,
-    timeWindow: 60_000,
-    enableDraftSpec: true,
+    global: false,
+    timeWindow: rateWindowMs,
     ...(redis ? { redis } : {}),
     // Without Redis answering, requests go through: a cache's outage must not close the desk.
     skipOnError: true,
-    keyGenerator: (request) => request.principal?.clientId ?? request.ip,
-    allowList: (request) => request.routeOptions.config.access === 'loopback',
-    errorResponseBuilder: (_request, context) =>
-      new Problem('rate-limited', `At most ${context.max} requests a minute. Try again in ${context.after}.`),
   });
+  return rateLimits(app, { perClient: rateLimitPerMinute, perAddress: addressLimitPerMinute });
 };
 
 const observe = (app: App, { metrics, log }: HttpDeps): void => {
@@ -254,6 +255,10 @@ const answerProblems = (app: App): void => {
 };
 
 const describe = async (app: App, version: string): Promise<void> => {
+  const [{ default: swagger }, { default: scalar }] = await Promise.all([
+    import('@fastify/swagger'),
+    import('@scalar/fastify-api-reference'),
+  ]);
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -291,10 +296,23 @@ const describe = async (app: App, version: string): Promise<void> => {
   });
 };
 
+/** However many ask, what they ask for is looked up once in `ms`; those who come meanwhile get the same answer. */
+const atMostOnceIn = (ms: number, ask: () => Promise<void>): (() => Promise<void>) => {
+  let answer: Promise<void> | undefined;
+  return () => {
+    if (!answer) {
+      answer = ask();
+      setTimeout(() => (answer = undefined), ms).unref();
+    }
+    return answer;
+  };
+};
+
 const serveHealth = (app: App, { metrics, ready, log }: HttpDeps): void => {
-  app.get('/livez', { config: { access: 'public' }, schema: { hide: true } }, async () => ({ status: 'ok' }));
-  app.get('/readyz', { config: { access: 'public' }, schema: { hide: true } }, async () => {
-    await ready().catch((error: unknown) => {
+  const isReady = atMostOnceIn(1_000, ready);
+  app.get('/livez', { config: { access: 'probe' }, schema: { hide: true } }, async () => ({ status: 'ok' }));
+  app.get('/readyz', { config: { access: 'probe' }, schema: { hide: true } }, async () => {
+    await isReady().catch((error: unknown) => {
       // Anyone may ask, and a database's words name hosts and users: they are for the log.
       log.warn({ err: error }, 'not ready');
       throw new Problem('unavailable', 'What the service needs does not answer; the log says what.');

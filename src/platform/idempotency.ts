@@ -1,10 +1,18 @@
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Principal } from './auth.ts';
 import { type Db, prepared } from './postgres.ts';
 import { Problem } from './problem.ts';
 
-/** A client's key with the hash of the body that it came with. */
-export type IdempotencyKey = { clientId: string; key: string; bodyHash: string };
+/** A key, whose it is, and the hash of the body that it came with. */
+export type IdempotencyKey = { owner: string; key: string; bodyHash: string };
+
+/**
+ * Whose keys a caller's are: the client's and, where its token speaks for a person, that person's alone. Two people at
+ * one portal must not get each other's answers. Neither name can hold a line end (RFC 6749, appendix A.1).
+ */
+export const keyOwner = ({ clientId, subject }: Pick<Principal, 'clientId' | 'subject'>): string =>
+  subject === clientId ? clientId : `${clientId}\n${subject}`;
 
 /** What a POST answered, and answers again to a repetition of it. */
 export type KeptAnswer = { status: number; location: string; body: string };
@@ -28,7 +36,7 @@ export const idempotencyHeader = (headers: IncomingHttpHeaders): string | undefi
  * asked for does: a key that answered an order answers no request for a report, which needs another scope.
  */
 export const keyOfBody = (
-  clientId: string,
+  principal: Pick<Principal, 'clientId' | 'subject'>,
   key: string | undefined,
   use: 'order' | 'report',
   body: unknown,
@@ -36,7 +44,7 @@ export const keyOfBody = (
   key === undefined
     ? undefined
     : {
-        clientId,
+        owner: keyOwner(principal),
         key,
         bodyHash: createHash('sha256')
           .update(JSON.stringify([use, body ?? null]))
@@ -85,7 +93,7 @@ export type AnswerToKeep = IdempotencyKey & KeptAnswer & { expiresAt: Date };
 
 /** The seven parameters of `keepAnswerSql`; all null where there is no key, and then nothing is kept. */
 export const keptAnswerValues = (answer: AnswerToKeep | null): unknown[] => [
-  answer?.clientId ?? null,
+  answer?.owner ?? null,
   answer?.key ?? null,
   answer?.bodyHash ?? null,
   answer?.status ?? null,
@@ -96,7 +104,7 @@ export const keptAnswerValues = (answer: AnswerToKeep | null): unknown[] => [
 
 export const keptAnswerRow = (answer: AnswerToKeep | null) =>
   answer && {
-    cliente_id: answer.clientId,
+    cliente_id: answer.owner,
     chave: answer.key,
     hash_corpo: answer.bodyHash,
     status_http: answer.status,
@@ -140,11 +148,11 @@ const idempotencyKeySql = prepared(
 /** Says who has an idempotency key; where nobody has, takes it for the transaction. */
 export const takeIdempotencyKey = async (
   tx: Db,
-  clientId: string,
+  owner: string,
   key: string,
   now: Date,
 ): Promise<KeyState> => {
-  const { rows } = await tx.query<IdempotencyRow>(idempotencyKeySql([clientId, key, now]));
+  const { rows } = await tx.query<IdempotencyRow>(idempotencyKeySql([owner, key, now]));
   const row = rows[0];
   if (row?.hash_corpo != null)
     return {
@@ -163,11 +171,11 @@ export const takeIdempotencyKey = async (
  */
 export const answeredBefore = async (
   db: Db,
-  { clientId, key, bodyHash }: IdempotencyKey,
+  { owner, key, bodyHash }: IdempotencyKey,
   now: Date,
 ): Promise<KeptAnswer | null> => {
   // Outside a transaction the advisory lock is given back at once: only the answer is of interest.
-  const found = await takeIdempotencyKey(db, clientId, key, now);
+  const found = await takeIdempotencyKey(db, owner, key, now);
   if (found.state !== 'answered') return null;
   if (found.bodyHash !== bodyHash)
     throw new Problem(

@@ -110,8 +110,11 @@ const missing = (wanted: Migration[], applied: Applied[]): Migration[] => {
     }
     if (own.checksum !== checksum) {
       throw new UserError(
-        `the migration ${own.name} was altered after it was applied to this database. Migrations are ` +
-          'append-only: put the file back as it was and write the change as a new one. Nothing was changed.',
+        `the database was made with another text of the migration ${own.name}: by a development state of ` +
+          `lastro, or the file was altered since (expected SHA-256 ${checksum.slice(0, 12)}…, found ` +
+          `${own.checksum.slice(0, 12)}…). Nothing was changed. To keep the data, start the lastro that made it. ` +
+          'To begin anew, use another database (LASTRO_HOME or DATABASE_URL), or stop lastro and remove the ' +
+          'folder of this one. Who altered the file: put it back, and write the change as a new migration.',
         1,
       );
     }

@@ -73,7 +73,7 @@ export class Problem extends Error {
 }
 
 /** Told at once. A body of 1 MiB can break a rule a hundred thousand times, and its answer would be many times as long. */
-const mostViolations = 100;
+export const mostViolations = 100;
 
 /** The body of a problem as `application/problem+json`. */
 export const problemBody = (problem: Problem): ProblemBody => {

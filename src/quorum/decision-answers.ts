@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import { canonicalJson } from '../shared/canonical-json.ts';
+import { readJsonText } from '../shared/json-text.ts';
 import type { Violation } from './contract.ts';
 import { decide } from './engine.ts';
 import { parseInput } from './input.ts';
-import { readJsonText } from './json-text.ts';
 
 /** The answer to a request's body: RFC 8785 text, or why the body as a whole is none. */
 export type BodyAnswer = { text: string } | { refused: Violation[] } | { unreadable: string };

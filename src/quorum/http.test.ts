@@ -47,6 +47,7 @@ beforeAll(async () => {
       clients: new Set<string>(),
     }),
     rateLimitPerMinute: 10_000,
+    addressLimitPerMinute: 10_000,
     ready: async () => {},
     version: '0',
   });

@@ -1,8 +1,8 @@
+import { toldPointer } from '../shared/json-pointer.ts';
 import type { Violation } from './contract.ts';
 import { isDocumentNumber } from './document-number.ts';
 import { show } from './input-values.ts';
 import { compareInstants, parseInstant } from './instant.ts';
-import { pointerTo } from './json-text.ts';
 
 /** Where the check is, and what it has found. Pointers are made only for what is wrong. */
 type Place = { readonly path: (string | number)[]; readonly violations: Violation[] };
@@ -27,7 +27,7 @@ const refuse = (place: Place, expected: string, found: unknown): void =>
   add(place, `expected ${expected}, found ${show(found)}`);
 
 const add = ({ path, violations }: Place, message: string): void => {
-  violations.push({ pointer: pointerTo(path), message });
+  violations.push({ pointer: toldPointer(path), message });
 };
 
 /** Checks a member or an item at its place. */

@@ -1,6 +1,7 @@
+import { toldPointer } from '../shared/json-pointer.ts';
+import { MAX_DEPTH } from '../shared/json-text.ts';
 import type { Violation } from './contract.ts';
 import { isDocumentNumber } from './document-number.ts';
-import { MAX_DEPTH, pointerTo } from './json-text.ts';
 
 /**
  * Checks every value at any depth, `context` included, since all of it is hashed: strings and keys are
@@ -10,7 +11,7 @@ import { MAX_DEPTH, pointerTo } from './json-text.ts';
 export const checkValues = (value: unknown, violations: Violation[]): boolean => {
   const path: (string | number)[] = [];
   const add = (message: string): void => {
-    violations.push({ pointer: pointerTo(path), message });
+    violations.push({ pointer: toldPointer(path), message });
   };
   const walk = (node: unknown): boolean => {
     if (typeof node === 'string') {

@@ -1,8 +1,8 @@
+import { readJsonText } from '../shared/json-text.ts';
 import type { QuorumInput, Violation } from './contract.ts';
 import { checkReferences } from './input-references.ts';
 import { checkShape } from './input-shape.ts';
 import { checkValues } from './input-values.ts';
-import { readJsonText } from './json-text.ts';
 
 export type ParsedInput = { ok: true; input: QuorumInput } | { ok: false; violations: Violation[] };
 

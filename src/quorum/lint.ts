@@ -1,6 +1,6 @@
+import { readJsonText } from '../shared/json-text.ts';
 import type { Group, Person, QuorumInput, Rule, Violation } from './contract.ts';
 import { parseInput } from './input.ts';
-import { readJsonText } from './json-text.ts';
 import { bandFindings } from './lint-bands.ts';
 import { endingFindings } from './lint-endings.ts';
 import { redundancyFindings, satisfactionFindings } from './lint-satisfaction.ts';

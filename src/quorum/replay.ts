@@ -1,10 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
+import { readJsonText } from '../shared/json-text.ts';
 import type { Group, Person, QuorumInput, Rule, Verdict, VerdictReason, Violation } from './contract.ts';
 import { type Decision, decidePrepared } from './engine.ts';
 import { type ParsedInput, parseInput } from './input.ts';
 import { checkReferences } from './input-references.ts';
-import { readJsonText } from './json-text.ts';
 import { namesIn } from './named-ids.ts';
 import { prepare } from './prepare.ts';
 

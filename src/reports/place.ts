@@ -66,7 +66,7 @@ export const placeReport = async (
   idempotencyKey: string | undefined,
 ): Promise<PlacedReport> => {
   const { principal } = caller;
-  const key = keyOfBody(principal.clientId, idempotencyKey, 'report', body);
+  const key = keyOfBody(principal, idempotencyKey, 'report', body);
   const answered = key && (await answeredBefore(deps.db, key, deps.clock()));
   if (answered) return { ...answered, replayed: true };
   const accepted = parseReportBody(deps, body);
@@ -97,7 +97,7 @@ const storeReport = async (
   key: IdempotencyKey | undefined,
 ): Promise<PlacedReport> => {
   const now = deps.clock();
-  if (key && (await takeIdempotencyKey(tx, key.clientId, key.key, now)).state !== 'free')
+  if (key && (await takeIdempotencyKey(tx, key.owner, key.key, now)).state !== 'free')
     throw requestInProgress();
   const { clientId } = caller.principal;
   await lockClient(tx, clientId);

@@ -2,6 +2,36 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { maskJsonText, maskText } from './mask.ts';
 
+const digits = fc.constantFrom('52998224725', '11144477735', '12345678901');
+
+/** Values full of what is masked, in every form that JSON has for it. */
+const personal = fc.letrec<{ value: unknown }>((tie) => ({
+  value: fc.oneof(
+    { depthSize: 'small', withCrossShrink: true },
+    digits.map(Number),
+    digits.map((text) => -Number(text)),
+    digits.map((text) => Number(`${text}.5`)),
+    fc.tuple(fc.string({ maxLength: 4 }), digits, fc.string({ maxLength: 4 })).map((parts) => parts.join('')),
+    fc.constantFrom('ana@banco.example', 'a:52998224725,b', '\\52998224725"', '\n52998224725\n', 1e30),
+    fc.string({ unit: 'binary' }),
+    fc.boolean(),
+    fc.array(tie('value'), { maxLength: 4 }),
+    fc.dictionary(fc.oneof(fc.string({ maxLength: 4 }), digits), tie('value'), { maxKeys: 3 }),
+  ),
+})).value;
+
+/** What `maskJsonText` does, on the value itself. */
+const maskValue = (value: unknown): unknown => {
+  if (typeof value === 'string') return maskText(value);
+  if (typeof value === 'number') {
+    const text = JSON.stringify(value);
+    return maskText(text) === text ? value : maskText(text);
+  }
+  if (Array.isArray(value)) return value.map(maskValue);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [maskText(name), maskValue(inner)]));
+};
+
 describe('masked text', () => {
   it('has no CPF, e-mail or phone, in whatever form people write them', () => {
     const text =
@@ -27,6 +57,25 @@ describe('masked text', () => {
     expect(JSON.parse(masked)).toEqual({
       error: 'linha 1\n***.982.247-**\tm***@example.com\r\n***4321 \\n"***.982.247-**"',
     });
+  });
+
+  it('stays JSON where a number is masked, and the same as its values masked one by one', () => {
+    expect(maskJsonText('{"cpf":52998224725,"a":[-52998224725,1.5]}')).toBe(
+      '{"cpf":"***.982.247-**","a":["-***.982.247-**",1.5]}',
+    );
+    fc.assert(
+      fc.property(personal, fc.constantFrom(undefined, 2), (value, space) => {
+        const masked = maskJsonText(JSON.stringify(value, null, space));
+        expect(JSON.parse(masked)).toEqual(maskValue(JSON.parse(JSON.stringify(value))));
+        expect(masked).not.toMatch(/(?<!\w)\d{11}(?!\w)|ana@banco/);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it('of JSON leaves the digits of a long number alone', () => {
+    const json = '{"n":12345678901234567890123456789012345678,"t":"a52998224725","e":1e12345678901}';
+    expect(maskJsonText(json)).toBe(json);
   });
 
   it('leaves JSON readable, and its other parts as they are', () => {

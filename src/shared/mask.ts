@@ -37,11 +37,45 @@ export const maskText = (text: string): string =>
 
 const jsonEscape = /(\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))/;
 
-/** The same for JSON text: the letter of an escape (`\n`) is none of the word that follows it. */
-export const maskJsonText = (json: string): string =>
+/** The letter of an escape (`\n`) is none of the word that follows it. */
+const maskJsonString = (json: string): string =>
   json.includes('\\')
     ? json
         .split(jsonEscape)
         .map((part, at) => (at % 2 === 0 ? maskText(part) : part))
         .join('')
     : maskText(json);
+
+/** The place behind a string that begins at `open`: behind the first quote that no backslash escapes. */
+const endOfString = (json: string, open: number): number => {
+  for (let quote = json.indexOf('"', open + 1); quote >= 0; quote = json.indexOf('"', quote + 1)) {
+    let slashes = 0;
+    while (json[quote - 1 - slashes] === '\\') slashes++;
+    if (slashes % 2 === 0) return quote + 1;
+  }
+  return json.length;
+};
+
+const jsonNumber = /-?\d[\d.eE+-]*/g;
+
+/** A number that is masked is none any more, and stands in quotes. */
+const maskNumbers = (json: string): string =>
+  json.replace(jsonNumber, (number) => {
+    const masked = maskText(number);
+    return masked === number ? number : `"${masked}"`;
+  });
+
+/** The same for JSON text, which stays JSON: each name, text and number is masked by itself. */
+export const maskJsonText = (json: string): string => {
+  if (!/\d{11}/.test(json)) return maskJsonString(json);
+  let masked = '';
+  let at = 0;
+  while (at < json.length) {
+    const quote = json.indexOf('"', at);
+    const open = quote < 0 ? json.length : quote;
+    const end = quote < 0 ? open : endOfString(json, open);
+    masked += maskNumbers(json.slice(at, open)) + maskJsonString(json.slice(open, end));
+    at = end;
+  }
+  return masked;
+};

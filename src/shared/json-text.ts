@@ -1,14 +1,33 @@
-import type { Violation } from './contract.ts';
+import { toldPointer } from './json-pointer.ts';
+
+/** Where in the text something is not as it should be (JSON pointer), and what was expected and found. */
+export type JsonViolation = { pointer: string; message: string };
+
+export type ReadJson = {
+  readonly value: unknown;
+  readonly violations: JsonViolation[];
+  readonly readable: boolean;
+  /** Where the text is not JSON: what belongs there, and at which character (from 1), without a word of the text. */
+  readonly fault?: { readonly expected: string; readonly character: number };
+};
 
 /**
  * Reads JSON text by RFC 8259 where `JSON.parse` is silent: a key that stands twice in an object, and a
  * number whose fraction would get lost in a double (1.00000000000000000001 reads as 1). Both are reported
  * with their pointer, all of them; a syntax error ends the reading and is reported alone.
+ * @param refusedKey a key that no object may have; reported like one that stands twice
+ * @param mostViolations how many are reported; more are not looked for
  */
 export const readJsonText = (
   text: string,
-): { value: unknown; violations: Violation[]; readable: boolean } => {
-  const reader: Reader = { text, at: 0, path: [], violations: [], strings: new Array(1024) };
+  {
+    maxDepth = MAX_DEPTH,
+    mostViolations = Number.POSITIVE_INFINITY,
+    refusedKey,
+  }: { maxDepth?: number; mostViolations?: number; refusedKey?: string } = {},
+): ReadJson => {
+  const limits = { maxDepth, mostViolations, refusedKey };
+  const reader: Reader = { text, at: 0, path: [], violations: [], strings: new Array(1024), ...limits };
   try {
     skipSpace(reader);
     const value = readValue(reader);
@@ -16,10 +35,23 @@ export const readJsonText = (
     if (reader.at < text.length) fail(reader, 'the end of the text');
     return { value, violations: reader.violations, readable: true };
   } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    return { value: undefined, violations: [{ pointer: '', message: error.message }], readable: false };
+    if (!(error instanceof NotJson)) throw error;
+    const { message, expected, character } = error;
+    const violations = [{ pointer: '', message }];
+    return { value: undefined, violations, readable: false, fault: { expected, character } };
   }
 };
+
+class NotJson extends SyntaxError {
+  readonly expected: string;
+  readonly character: number;
+
+  constructor(expected: string, found: string, character: number) {
+    super(`expected ${expected} (JSON), found ${found} at character ${character}`);
+    this.expected = expected;
+    this.character = character;
+  }
+}
 
 /** Deeper than any real input, shallower than the stack. */
 export const MAX_DEPTH = 512;
@@ -28,23 +60,22 @@ type Reader = {
   readonly text: string;
   at: number;
   readonly path: (string | number)[];
-  readonly violations: Violation[];
+  readonly violations: JsonViolation[];
+  readonly maxDepth: number;
+  readonly mostViolations: number;
+  readonly refusedKey: string | undefined;
   /** Strings read before, at a place that their length and last characters give; see `readString`. */
   readonly strings: (string | undefined)[];
 };
 
-/** A JSON pointer (RFC 6901) to the value at `path`. */
-export const pointerTo = (path: readonly (string | number)[]): string =>
-  path.map((part) => `/${escapePointer(String(part))}`).join('');
-
-/** One reference token of a JSON pointer. A lone surrogate becomes U+FFFD: the answer itself must be valid. */
-const escapePointer = (token: string): string =>
-  token.replaceAll('~', '~0').replaceAll('/', '~1').toWellFormed();
+const report = ({ violations, mostViolations, path }: Reader, message: string): void => {
+  if (violations.length < mostViolations) violations.push({ pointer: toldPointer(path), message });
+};
 
 const fail = (reader: Reader, expected: string): never => {
   const { text, at } = reader;
   const found = at >= text.length ? 'the end of the text' : JSON.stringify(text.slice(at, at + 12));
-  throw new SyntaxError(`expected ${expected} (JSON), found ${found} at character ${at + 1}`);
+  throw new NotJson(expected, found, at + 1);
 };
 
 const skipSpace = (reader: Reader): void => {
@@ -84,12 +115,11 @@ const readWord = (reader: Reader, word: string, value: boolean | null): boolean 
 };
 
 const checkDepth = (reader: Reader): void => {
-  if (reader.path.length > MAX_DEPTH) fail(reader, `at most ${MAX_DEPTH} levels of nesting`);
+  if (reader.path.length > reader.maxDepth) fail(reader, `at most ${reader.maxDepth} levels of nesting`);
 };
 
 const readObject = (reader: Reader): Record<string, unknown> => {
   const record: Record<string, unknown> = {};
-  const seen = reader.violations;
   reader.at += 1;
   checkDepth(reader);
   skipSpace(reader);
@@ -106,9 +136,8 @@ const readObject = (reader: Reader): Record<string, unknown> => {
     skipSpace(reader);
     reader.path.push(key);
     const value = readValue(reader);
-    if (Object.hasOwn(record, key)) {
-      seen.push({ pointer: pointerTo(reader.path), message: 'expected the key once, found it again' });
-    }
+    if (Object.hasOwn(record, key)) report(reader, 'expected the key once, found it again');
+    if (key === reader.refusedKey) report(reader, 'expected no key of this name');
     reader.path.pop();
     setMember(record, key, value);
     skipSpace(reader);
@@ -246,10 +275,10 @@ const readAnyNumber = (reader: Reader): number => {
   const hasFraction = match[1] !== undefined || match[2] !== undefined;
   // Beyond 2^53 - 1 every number is refused as such.
   if (hasFraction && Number.isSafeInteger(value) && !isIntegerLiteral(match[0])) {
-    reader.violations.push({
-      pointer: pointerTo(reader.path),
-      message: `expected a number that a double can hold, found ${match[0].slice(0, 60)}, which would be read as ${value}`,
-    });
+    report(
+      reader,
+      `expected a number that a double can hold, found ${match[0].slice(0, 60)}, which would be read as ${value}`,
+    );
   }
   return value;
 };
