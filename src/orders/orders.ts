@@ -330,6 +330,9 @@ export const cancelOrder = async (
   return after;
 };
 
+const waitsForNoReview = ({ status }: OrderView): Problem =>
+  new Problem('conflict', `The order is ${status} and waits for no review.`);
+
 /**
  * A second person settles what the data leave open; the order is then decided again by its job.
  * @throws Problem `not-found`; `conflict` where the order waits for no review; `second-person-required` for
@@ -343,8 +346,7 @@ export const reviewOrder = async (
   language: Language,
 ): Promise<OrderView> => {
   const order = await getOrder(deps, caller, orderKey, language);
-  if (order.status !== 'processing' || !order.waiting)
-    throw new Problem('conflict', `The order is ${order.status} and waits for no review.`);
+  if (order.status !== 'processing' || !order.waiting) throw waitsForNoReview(order);
   const author = caller.principal.subject;
   if (order.timeline.some(({ type, by }) => type === 'order_created' && by === author))
     throw new Problem('second-person-required', 'Who created an order can not review it.');
@@ -362,6 +364,7 @@ export const reviewOrder = async (
       at,
       requestId: caller.requestId,
     });
+    if (attempt === null) throw waitsForNoReview(await getOrder(deps, caller, orderKey, language));
     await deps.jobs.enqueue(tx, assemblyQueue, { orderKey, requestId: caller.requestId, attempt });
   });
   return getOrder(deps, caller, orderKey, language);

@@ -1,6 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { undeterminedCases } from '../../sandbox/cases.ts';
-import { type Answer, type Desk, isDecided, isWaiting, openDesk, orderOf } from '../../test/services/desk.ts';
+import {
+  type Answer,
+  type Desk,
+  eventually,
+  isDecided,
+  isWaiting,
+  openDesk,
+  orderOf,
+} from '../../test/services/desk.ts';
+import { transaction } from '../platform/postgres.ts';
 import type { OrderView } from './view.ts';
 
 let desk: Desk;
@@ -137,6 +146,32 @@ describe('a review is refused', () => {
       status: 409,
       body: { type: '/problems/conflict' },
     });
+  });
+
+  it('of an order that is cancelled while the review is read, and leaves no trace', async () => {
+    const order = await waitingOrder('unread_restriction');
+    const { answer } = await transaction(desk.db, async (tx) => {
+      await tx.query('SELECT FROM envelopes WHERE envelope_id = $1 FOR UPDATE', [order.orderKey]);
+      const asked = review(order, [{ kind: 'rule', party: 0, rule: 'regra-2', outcome: 'does_not_apply' }]);
+      await eventually('the review to wait for the order', async () => {
+        const { rowCount } = await desk.db.query(
+          `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+             AND query LIKE '%INSERT INTO revisoes%'`,
+        );
+        return rowCount === 1 ? true : undefined;
+      });
+      await tx.query(
+        `UPDATE envelopes SET status_envelope = 'falha', motivo_falha = 'cancelada', motivo_espera = NULL,
+           parceiro_esperado = NULL, decidido_em = now() WHERE envelope_id = $1`,
+        [order.orderKey],
+      );
+      // In an object: returned by itself, the transaction would wait for it, and it for the transaction.
+      return { answer: asked };
+    });
+    expect(await answer).toMatchObject({ status: 409, body: { type: '/problems/conflict' } });
+    const { rowCount } = await desk.db.query('SELECT FROM revisoes WHERE envelope_id = $1', [order.orderKey]);
+    expect(rowCount).toBe(0);
+    expect((await desk.order(order.orderKey)).timeline.map(({ type }) => type)).not.toContain('reviewed');
   });
 
   it.each([

@@ -201,7 +201,10 @@ export const insertEvidence = batched<
   return kept.map(() => undefined);
 });
 
-/** Keeps a review; answers how often the order has been attempted, for the job that decides it again. */
+/**
+ * Keeps a review; answers how often the order has been attempted, for the job that decides it again. Null, and nothing
+ * is kept, where the order does not wait (any more): it may have been decided or cancelled since it was read.
+ */
 export const insertReview = async (
   tx: Tx,
   review: Pick<Review, 'reason' | 'evidence'> & {
@@ -213,19 +216,23 @@ export const insertReview = async (
     at: Date;
     requestId: string;
   },
-): Promise<number> => {
+): Promise<number | null> => {
   const { rows } = await tx.query<{ tentativas: number }>(
-    `WITH revisao AS (
+    `WITH aberto AS (
+       SELECT tentativas FROM envelopes
+       WHERE envelope_id = $2 AND status_envelope = 'em_processamento' AND motivo_espera IS NOT NULL
+       FOR NO KEY UPDATE
+     ), revisao AS (
        INSERT INTO revisoes (revisao_id, envelope_id, autor, motivo, evidencia, acertos, data_revisao)
-       VALUES ($1, $2, $3, $4, $5, $6, $7)
+       SELECT $1, $2, $3, $4, $5, $6, $7 FROM aberto
      ), trilha AS (
        INSERT INTO trilha_auditoria (quando, quem, acao, recurso, area_id, requisicao, detalhe)
-       VALUES ($7, $3, 'order.review', $2, $9, $8, json_build_object('review', $1::text)::text)
+       SELECT $7, $3, 'order.review', $2, $9, $8, json_build_object('review', $1::text)::text FROM aberto
      ), evento AS (
        INSERT INTO eventos_envelope (envelope_id, tipo_evento, data_evento, autor, detalhe)
-       VALUES ($2, 'reviewed', $7, $3, jsonb_build_object('review', $1::text, 'reason', $4::text))
+       SELECT $2, 'reviewed', $7, $3, jsonb_build_object('review', $1::text, 'reason', $4::text) FROM aberto
      )
-     SELECT tentativas FROM envelopes WHERE envelope_id = $2 FOR NO KEY UPDATE`,
+     SELECT tentativas FROM aberto`,
     [
       review.id,
       review.orderKey,
@@ -238,7 +245,7 @@ export const insertReview = async (
       review.areaId,
     ],
   );
-  return rows[0]?.tentativas ?? 0;
+  return rows[0]?.tentativas ?? null;
 };
 
 /** The engine's inputs of the last decision, party by party. */
