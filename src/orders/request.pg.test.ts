@@ -56,6 +56,18 @@ describe('all that is wrong is told at once, each with its place', () => {
 
   it('of declared representatives and of who signs, read by the engine itself', async () => {
     const [cpf = '', other = ''] = vectors.cpf_valido;
+    const unreadable = {
+      groups: [{ id: 'A', members: [{ person: cpf }, { person: other }] }],
+      rules: [
+        {
+          id: 'r',
+          version: 1,
+          coverage: 'complete',
+          power: 'sign_receipt_term',
+          alternatives: [{ id: 'a', requires: [{ group: 'B', min: 0 }] }],
+        },
+      ],
+    };
     const answer = await post(
       orderOf('alone', {
         platform: 'web_portal',
@@ -64,20 +76,7 @@ describe('all that is wrong is told at once, each with its place', () => {
           { document: cpf, name: 'Um', email: 'not an address' },
           { document: cpf, name: 'Um' },
         ],
-        signing: [
-          {
-            groups: [{ id: 'A', members: [{ person: cpf }, { person: other }] }],
-            rules: [
-              {
-                id: 'r',
-                version: 1,
-                coverage: 'complete',
-                power: 'sign_receipt_term',
-                alternatives: [{ id: 'a', requires: [{ group: 'B', min: 0 }] }],
-              },
-            ],
-          },
-        ],
+        signing: [unreadable],
       }),
     );
     expect(answer.status).toBe(422);
@@ -89,20 +88,7 @@ describe('all that is wrong is told at once, each with its place', () => {
           { document: cpf, name: 'Um' },
           { document: cpf, name: 'Um' },
         ],
-        signing: [
-          {
-            groups: [{ id: 'A', members: [{ person: cpf }, { person: other }] }],
-            rules: [
-              {
-                id: 'r',
-                version: 1,
-                coverage: 'complete',
-                power: 'sign_receipt_term',
-                alternatives: [{ id: 'a', requires: [{ group: 'B', min: 0 }] }],
-              },
-            ],
-          },
-        ],
+        signing: [unreadable],
       }),
     );
     expect(signing).toEqual(
@@ -210,19 +196,64 @@ describe('text from outside', () => {
   });
 
   it('names of JavaScript objects are names like others', async () => {
-    const metadata = { constructor: 'a', toString: 1, hasOwnProperty: null, prototype: {} };
+    const metadata = {
+      constructor: { prototype: { admin: true } },
+      toString: 1,
+      hasOwnProperty: null,
+      prototype: {},
+    };
     const { orderKey } = await desk.place(orderOf('alone', { metadata }));
     expect((await desk.order(orderKey)).metadata).toEqual(metadata);
     expect(pointersOf(await post({ ...orderOf('alone'), toString: 1 }))).toEqual(['/toString']);
+    expect(Object.hasOwn(Object.prototype, 'admin')).toBe(false);
   });
 
   it.each([
-    '{"metadata":{"__proto__":{"admin":true}}}',
-    '{"__proto__":{"areaId":"CRD01"}}',
-    '{"metadata":{"constructor":{"prototype":{"admin":true}}}}',
-  ])('that would reach prototypes is refused: %s', async (body) => {
-    expect(await post(body)).toMatchObject({ status: 400, body: { type: '/problems/malformed-body' } });
+    ['{"metadata":{"__proto__":{"admin":true}}}', '/metadata/__proto__'],
+    ['{"__proto__":{"areaId":"CRD01"}}', '/__proto__'],
+  ])('that would reach prototypes is refused: %s', async (body, pointer) => {
+    const answer = await post(body);
+    expect(answer).toMatchObject({ status: 422, body: { type: '/problems/validation-failed' } });
+    expect(pointersOf(answer)).toEqual([pointer]);
     expect(Object.hasOwn(Object.prototype, 'admin')).toBe(false);
+  });
+});
+
+describe('a body that two readers would read differently is refused as a whole', () => {
+  const order = JSON.stringify(orderOf('alone'));
+
+  it.each([
+    ['a member twice', order.replace('{', '{"amountCents":1,'), '/amountCents'],
+    ['a member twice, once escaped', order.replace('{', '{"\\u0070ower":"x",'), '/power'],
+    [
+      'a member of a party twice',
+      order.replace('"document"', '"document":"x","document"'),
+      '/requester/document',
+    ],
+    ['an amount that would be rounded', order.replace('12500000', '12500000.00000000001'), '/amountCents'],
+  ])('%s', async (_, body, pointer) => {
+    expect(body).not.toBe(order);
+    const answer = await post(body);
+    expect(answer).toMatchObject({ status: 422, body: { type: '/problems/validation-failed' } });
+    expect(pointersOf(answer)).toEqual([pointer]);
+  });
+
+  it('also in a review', async () => {
+    const answer = await desk.call<Refusal>('POST', '/v1/orders/ord_00000000000000000000000000/review', {
+      as: await desk.token('CRD01', 'orders:review'),
+      body: '{"reason":"a","settlements":[{"outcome":"applies","outcome":"does_not_apply"}]}',
+    });
+    expect(pointersOf(answer)).toEqual(['/settlements/0/outcome']);
+  });
+});
+
+describe('a body that breaks a rule a hundred thousand times', () => {
+  it('is answered with the first hundred, at once', async () => {
+    const long = 'n'.repeat(60);
+    const bad = `{"areaId":"CRD01","metadata":{"${long}":[${'"\\u0000",'.repeat(100_000)}1]}}`;
+    const answer = await post(bad);
+    expect(answer.status).toBe(422);
+    expect(answer.body.violations).toHaveLength(100);
   });
 });
 

@@ -1,6 +1,3 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
 import type { Pool } from 'pg';
 import { expect } from 'vitest';
 import { startOrdersTable } from '../../sandbox/orders-table.ts';
@@ -14,12 +11,12 @@ import { makeReceipt } from '../../src/archive/receipts.ts';
 import { itemOf } from '../../src/archive/row.ts';
 import { jdbcCatalog } from '../../src/lake/catalog/jdbc.ts';
 import { openLake } from '../../src/lake/tables.ts';
-import { openPool } from '../../src/platform/postgres.ts';
 import { publicJwks } from '../../src/platform/signing-keys.ts';
 import type { Store } from '../../src/platform/store/store.ts';
 import { type MemoryOrders, memoryOrders } from '../archive/memory-orders.ts';
 import { type ArchiveRoom, archiveRoom, order } from '../archive/room.ts';
 import { testDatabase } from '../services/postgres.ts';
+import { doomedAt, expireLeases, killsItself, type Random, random } from './dying.ts';
 
 export const faultPoints: readonly FaultPoint[] = [
   'after-select',
@@ -33,20 +30,6 @@ export const faultPoints: readonly FaultPoint[] = [
   'after-remove',
   'after-finish',
 ];
-
-export type Random = () => number;
-
-/** Small numbers that depend on the seed alone. */
-export const random = (seed: number): Random => {
-  let state = (seed * 2654435761 + 1) >>> 0;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    state >>>= 0;
-    return state / 2 ** 32;
-  };
-};
 
 const pick = <T>(next: Random, list: readonly T[]): T => list[Math.floor(next() * list.length)] as T;
 
@@ -151,9 +134,6 @@ const unreliableStore = (inner: Store, next: Random, rate: number): Store => {
   };
 };
 
-const expireLeases = (admin: Pool): Promise<unknown> =>
-  admin.query('UPDATE leases SET expires_at = clock_timestamp()');
-
 /** One run that dies at the `dieAt`-th point it meets, or of a call that fails too often. True: it came to its end. */
 const attempt = async (
   room: ArchiveRoom,
@@ -166,25 +146,14 @@ const attempt = async (
     rate,
   }: { url: string; admin: Pool; table: OrdersTable; next: Random; dieAt: number; rate: number },
 ): Promise<boolean> => {
-  const name = `attempt-${Math.random().toString(36).slice(2)}`;
-  const pool = openPool({ url, max: 4, name });
+  const { pool, fault, close } = doomedAt(dieAt, { url, admin });
   const store = unreliableStore(room.deps.lake.store, next, rate / 4);
-  let met = 0;
   try {
     await room.run({
       pool,
       lake: openLake({ store, catalog: jdbcCatalog({ db: pool }) }),
       table: patient(table, { readUnits: 1e9, writeUnits: 1e9 }, { tries: 3, sleep: async () => {} }),
-      fault: async () => {
-        if (++met !== dieAt) return;
-        await admin.query(
-          'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1',
-          [name],
-        );
-        // Not awaited: the client of the open transaction comes back only after this throws.
-        void pool.end();
-        throw new Error('killed');
-      },
+      fault,
     });
     return true;
   } catch (error) {
@@ -196,7 +165,7 @@ const attempt = async (
     await expireLeases(admin);
     return false;
   } finally {
-    if (!pool.ending) await pool.end();
+    await close();
   }
 };
 
@@ -307,20 +276,15 @@ export const killedRun = async ({
   const orders = openDynamoDb({ table: 'ordens', region: 'us-east-1', endpoint: standIn.url, credentials });
   const room = await archiveRoom(database.pool, orders.table);
   try {
-    const script = join(import.meta.dirname, 'archive-process.ts');
-    const child = spawn(
-      process.execPath,
-      [script, database.url, room.folder, standIn.url, point, String(nth)],
-      { stdio: 'inherit' },
-    );
-    const [, signal] = (await once(child, 'exit')) as [number | null, string | null];
+    const args = [database.url, room.folder, standIn.url, point, String(nth)];
+    const killed = await killsItself('archive-process.ts', args);
     await expireLeases(database.pool);
     await requireNothingLost(room, orders.table, initial);
     await room.run();
     await requireNothingLost(room, orders.table, initial);
     const due = initial.filter((item) => textOf(item.status_ordem) === 'concluida');
     expect((await room.rows()).map((row) => itemHash(itemOf(row))).sort()).toEqual(due.map(itemHash).sort());
-    return { killed: signal === 'SIGKILL' };
+    return { killed };
   } finally {
     orders.close();
     await standIn.close();

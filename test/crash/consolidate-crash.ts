@@ -1,17 +1,11 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
 import type { Pool } from 'pg';
 import type { Consolidated, FaultPoint } from '../../src/consolidate/consolidate.ts';
 import { deliverFeedback, type KafkaMessage } from '../../src/consolidate/feedback.ts';
 import { feedbackChecks } from '../../src/consolidate/feedback-schemas.ts';
-import { formatTableName } from '../../src/lake/catalog/catalog.ts';
-import { removeOrphans } from '../../src/lake/maintenance.ts';
-import { listTables } from '../../src/lake/tables.ts';
-import { openPool } from '../../src/platform/postgres.ts';
 import { type ConsolidateRoom, consolidateRoom, eventsTable, type Row } from '../services/consolidate.ts';
 import { type TestDatabase, testDatabase } from '../services/postgres.ts';
 import { crashDomains, crashLimits } from './consolidate-inputs.ts';
+import { doomedAt, expireLeases, killsItself, orphansAfterCleaning, random } from './dying.ts';
 
 export const faultPoints: readonly FaultPoint[] = [
   'after-read',
@@ -20,18 +14,6 @@ export const faultPoints: readonly FaultPoint[] = [
   'after-commit',
   'before-feedback',
 ];
-
-/** Small numbers that depend on the seed alone. */
-const random = (seed: number): (() => number) => {
-  let state = (seed * 2654435761 + 1) >>> 0;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    state >>>= 0;
-    return state / 2 ** 32;
-  };
-};
 
 /** Good files, bad ones, repeats of offsets and rewritten ones, by seed. */
 const fillInbox = async (room: ConsolidateRoom, seed: number): Promise<void> => {
@@ -48,45 +30,21 @@ const fillInbox = async (room: ConsolidateRoom, seed: number): Promise<void> => 
   }
 };
 
-/**
- * One attempt that dies at the `dieAt`-th fault point it meets: its database connections break first, so that it
- * can neither report nor let go of its lease, as a killed process could not. Undefined: it met fewer points.
- */
+/** One attempt that dies at the `dieAt`-th fault point it meets. Undefined: it met fewer points. */
 const attempt = async (
   room: ConsolidateRoom,
   { url, admin, dieAt }: { url: string; admin: Pool; dieAt: number },
 ): Promise<Consolidated | undefined> => {
-  const name = `attempt-${Math.random().toString(36).slice(2)}`;
-  const pool = openPool({ url, max: 4, name });
-  let met = 0;
+  const doomed = doomedAt(dieAt, { url, admin });
   try {
-    return await room.run({
-      pool,
-      limits: crashLimits,
-      domains: crashDomains,
-      feedbackTopic: 'lake',
-      fault: async () => {
-        if (++met !== dieAt) return;
-        await admin.query(
-          'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1',
-          [name],
-        );
-        // Not awaited: the client of the open transaction comes back only after this throws.
-        void pool.end();
-        throw new Error('killed');
-      },
-    });
+    return await room.run({ ...deps, pool: doomed.pool, fault: doomed.fault });
   } catch (error) {
-    if (!(error instanceof Error) || error.message !== 'killed') throw error;
+    if (!doomed.hasDied()) throw error;
     await expireLeases(admin);
     return undefined;
   } finally {
-    if (!pool.ending) await pool.end();
+    await doomed.close();
   }
-};
-
-const expireLeases = async (admin: Pool): Promise<void> => {
-  await admin.query('UPDATE leases SET expires_at = clock_timestamp()');
 };
 
 /** What must not depend on crashes: everything but the ids and times of runs. */
@@ -119,18 +77,6 @@ const deliverAll = async (pool: Pool): Promise<string[]> => {
   });
 };
 
-/** Files in the tables' folders that no table knows, once a cleaning has been. */
-const orphansAfterCleaning = async (room: ConsolidateRoom): Promise<number> => {
-  const later = { ...room.lake, clock: () => new Date(Date.now() + 86_400_000) };
-  let left = 0;
-  for (const name of await listTables(room.lake)) {
-    const table = formatTableName(name);
-    await removeOrphans(later, table, { guardMs: 3_600_000 });
-    left += (await removeOrphans(later, table, { guardMs: 3_600_000, dryRun: true })).files;
-  }
-  return left;
-};
-
 type World = Record<string, string[]> & { readonly orphans: string[] };
 
 export type Crashed = {
@@ -156,7 +102,7 @@ const inRoom = async <T>(work: (room: ConsolidateRoom, database: TestDatabase) =
 };
 
 const wholeWorld = async (room: ConsolidateRoom): Promise<World> => {
-  const orphans = Array.from({ length: await orphansAfterCleaning(room) }, () => 'orphan');
+  const orphans = await orphansAfterCleaning(room.lake);
   return { ...(await worldOf(room)), orphans };
 };
 
@@ -204,13 +150,9 @@ export const killedRun = async (
   const calm = await calmWorld(seed);
   const after = await inRoom(async (room, { url, pool: admin }) => {
     await fillInbox(room, seed);
-    const script = join(import.meta.dirname, 'consolidate-process.ts');
-    const child = spawn(process.execPath, [script, url, room.folder, point, String(nth)], {
-      stdio: 'inherit',
-    });
-    const [, signal] = (await once(child, 'exit')) as [number | null, string | null];
+    const killed = await killsItself('consolidate-process.ts', [url, room.folder, point, String(nth)]);
     await expireLeases(admin);
-    return { killed: signal === 'SIGKILL', ...(await settle(room, admin)) };
+    return { killed, ...(await settle(room, admin)) };
   });
   return { calm, ...after };
 };

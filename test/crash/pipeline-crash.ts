@@ -1,15 +1,9 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
 import type { Pool } from 'pg';
-import { formatTableName } from '../../src/lake/catalog/catalog.ts';
-import { removeOrphans } from '../../src/lake/maintenance.ts';
-import { listTables } from '../../src/lake/tables.ts';
 import type { FaultPoint } from '../../src/pipelines/faults.ts';
 import { listIntervals } from '../../src/platform/ledger-views.ts';
-import { openPool } from '../../src/platform/postgres.ts';
 import { type PipelineRoom, pipelineRoom } from '../services/pipelines.ts';
 import { type TestDatabase, testDatabase } from '../services/postgres.ts';
+import { doomedAt, expireLeases, killsItself, orphansAfterCleaning, random } from './dying.ts';
 import { crashApi, crashPipeline } from './pipeline-crash-inputs.ts';
 
 export const faultPoints: readonly FaultPoint[] = [
@@ -22,17 +16,6 @@ export const faultPoints: readonly FaultPoint[] = [
   'at-gold-commit',
   'after-gold',
 ];
-
-const random = (seed: number): (() => number) => {
-  let state = (seed * 2654435761 + 1) >>> 0;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    state >>>= 0;
-    return state / 2 ** 32;
-  };
-};
 
 /** What must not depend on crashes: everything but ids and the instants of fetching. */
 export type World = Record<string, unknown[]>;
@@ -50,21 +33,8 @@ const worldOf = async (room: PipelineRoom, pool: Pool): Promise<World> => {
     windows: intervals.map(({ from, to, state, watermark }) => [from, to, state, watermark]),
     waiting: waiting.rows,
     owed: owed.rows,
-    orphans: await orphansAfterCleaning(room),
+    orphans: await orphansAfterCleaning(room.lake),
   };
-};
-
-/** Files in the tables' folders that no table knows, once a cleaning has been. */
-const orphansAfterCleaning = async (room: PipelineRoom): Promise<string[]> => {
-  const later = { ...room.lake, clock: () => new Date(Date.now() + 86_400_000) };
-  const left: string[] = [];
-  for (const name of await listTables(room.lake)) {
-    const table = formatTableName(name);
-    await removeOrphans(later, table, { guardMs: 3_600_000 });
-    const { files } = await removeOrphans(later, table, { guardMs: 3_600_000, dryRun: true });
-    if (files > 0) left.push(`${table}: ${files}`);
-  }
-  return left;
 };
 
 /** Two days, the second with restated values, each run until it ends. */
@@ -94,43 +64,21 @@ export const calmWorld = (): Promise<World> =>
     return worldOf(room, pool);
   });
 
-/**
- * One attempt that dies at the `dieAt`-th point it meets: its connections break first, so that it can neither report
- * nor let go of its lease, as a killed process could not. True: it met fewer points and ended.
- */
+/** One attempt that dies at the `dieAt`-th point it meets. True: it met fewer points and ended. */
 const attempt = async (
   room: PipelineRoom,
   { url, admin, dieAt }: { url: string; admin: Pool; dieAt: number },
 ): Promise<boolean> => {
-  const name = `attempt-${Math.random().toString(36).slice(2)}`;
-  const pool = openPool({ url, max: 4, name });
-  let met = 0;
-  let dead = false;
+  const doomed = doomedAt(dieAt, { url, admin });
   try {
-    await room.run(
-      crashPipeline,
-      {},
-      {
-        pool,
-        fault: async () => {
-          if (dead || ++met !== dieAt) return;
-          dead = true;
-          await admin.query(
-            'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1',
-            [name],
-          );
-          void pool.end();
-          throw new Error('killed');
-        },
-      },
-    );
+    await room.run(crashPipeline, {}, { pool: doomed.pool, fault: doomed.fault });
     return true;
   } catch (error) {
-    if (!dead) throw error;
-    await admin.query('UPDATE leases SET expires_at = clock_timestamp()');
+    if (!doomed.hasDied()) throw error;
+    await expireLeases(admin);
     return false;
   } finally {
-    if (!pool.ending) await pool.end();
+    await doomed.close();
   }
 };
 
@@ -151,15 +99,12 @@ export const stormyWorld = (seed: number): Promise<World> =>
 /** A process that kills itself with SIGKILL when it meets a point for the nth time; then runs that end. */
 export const killedWorld = (point: FaultPoint, nth: number): Promise<{ world: World; killed: boolean }> =>
   inRoom(async (room, { url, pool }) => {
-    const script = join(import.meta.dirname, 'pipeline-process.ts');
-    const child = spawn(process.execPath, [script, url, room.folder, point, String(nth), days[0] ?? ''], {
-      stdio: 'inherit',
-    });
-    const [, signal] = (await once(child, 'exit')) as [number | null, string | null];
-    await pool.query('UPDATE leases SET expires_at = clock_timestamp()');
+    const args = [url, room.folder, point, String(nth), days[0] ?? ''];
+    const killed = await killsItself('pipeline-process.ts', args);
+    await expireLeases(pool);
     for (const day of days) {
       room.setClock(day);
       await room.run(crashPipeline);
     }
-    return { world: await worldOf(room, pool), killed: signal === 'SIGKILL' };
+    return { world: await worldOf(room, pool), killed };
   });
