@@ -5,6 +5,7 @@ import { loadSigningKeys, publicJwks, signingKeysFile } from '../platform/signin
 import { quorumRoutes } from '../quorum/http.ts';
 import { reportRoutes } from '../reports/http.ts';
 import { canWork, type Parts } from './parts.ts';
+import { listenAt } from './ports.ts';
 import { version } from './version.ts';
 
 export type RunningApi = { url: string; close: () => Promise<void> };
@@ -30,7 +31,12 @@ export const startApi = async (parts: Parts): Promise<RunningApi> => {
     const { store } = parts.store;
     if (store.url.startsWith('file://')) await objectRoutes({ store, keys: parts.links })(app);
     await quorumRoutes({ jwks })(app);
-    const url = await app.listen({ host: config.LASTRO_HOST, port: config.LASTRO_PORT });
+    const url = await listenAt(app, {
+      host: config.LASTRO_HOST,
+      port: config.LASTRO_PORT,
+      what: 'the API',
+      advice: 'LASTRO_PORT to a free port',
+    });
     return { url, close: () => app.close() };
   } catch (error) {
     await app.close();

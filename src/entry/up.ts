@@ -5,7 +5,7 @@ import { makeHome } from '../platform/home-folder.ts';
 import { openCommandPostgres } from './command-postgres.ts';
 import { lockHome, readUpRecord, removeUpRecord, type UpRecord, writeUpRecord } from './home-lock.ts';
 import type { ProcessDeps } from './parts.ts';
-import { listenFault } from './ports.ts';
+import { listenFault, portFault } from './ports.ts';
 import { type SandboxProcess, startSandboxProcess } from './sandbox-process.ts';
 
 export type UpDeps = {
@@ -149,31 +149,13 @@ const checkPorts = async (config: Config, sandbox: boolean): Promise<void> => {
     ) {
       throw alreadyUp(home, record);
     }
-    throw portFault(fault, `${host}:${port}`, 'the API', 'LASTRO_PORT (or --port) to a free port');
+    throw portFault(fault, { host, port, what: 'the API', advice: 'LASTRO_PORT (or --port) to a free port' });
   }
   const sandboxFault = sandbox && (await listenFault('127.0.0.1', sandboxPort));
   if (sandboxFault) {
     const advice = 'LASTRO_SANDBOX_PORT to a free port, or use --no-sandbox';
-    throw portFault(sandboxFault, `127.0.0.1:${sandboxPort}`, 'the sandbox', advice);
+    throw portFault(sandboxFault, { host: '127.0.0.1', port: sandboxPort, what: 'the sandbox', advice });
   }
-};
-
-const portFault = (
-  fault: NodeJS.ErrnoException,
-  address: string,
-  what: string,
-  advice: string,
-): UserError => {
-  const words: Record<string, string> = {
-    EADDRINUSE: 'is in use by another program',
-    EACCES: 'needs more rights than this user has',
-    EADDRNOTAVAIL: 'is no address of this machine',
-  };
-  return new UserError(
-    `${address}, the address for ${what}, ${words[fault.code ?? ''] ?? fault.message}. Set ${advice}, or end ` +
-      'what listens there.',
-    1,
-  );
 };
 
 const answers = async (url: string): Promise<boolean> => {

@@ -1,5 +1,6 @@
 import { openHttp } from '../platform/http.ts';
 import { canWork, type Parts } from './parts.ts';
+import { listenAt } from './ports.ts';
 
 /** Health and metrics of a worker process, on `LASTRO_HOST:LASTRO_WORKER_PORT`, guarded as the API's are. */
 export const serveWorkerHealth = async (
@@ -14,6 +15,16 @@ export const serveWorkerHealth = async (
     redisUrl: config.REDIS_URL,
     ready: () => canWork(parts),
   });
-  const url = await app.listen({ host: config.LASTRO_HOST, port: config.LASTRO_WORKER_PORT });
-  return { port: Number(new URL(url).port), close: () => app.close() };
+  try {
+    const url = await listenAt(app, {
+      host: config.LASTRO_HOST,
+      port: config.LASTRO_WORKER_PORT,
+      what: "the worker's health and metrics",
+      advice: 'LASTRO_WORKER_PORT to a free port, or to 0 for none',
+    });
+    return { port: Number(new URL(url).port), close: () => app.close() };
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
 };
