@@ -1,5 +1,5 @@
 import { type CliContext, UserError, write } from '../platform/cli.ts';
-import { plainFailure } from '../platform/plain-failure.ts';
+import { inRoomOf } from '../platform/plain-failure.ts';
 import { type ArchiveRequest, archiveOrders } from './archive-run.ts';
 import { type CommandRoom, openCommandRoom } from './command-room.ts';
 import { parseAge } from './due.ts';
@@ -10,22 +10,11 @@ import type { Counts } from './runs.ts';
 export type SelectOptions = { olderThan?: string; area?: string; json?: boolean };
 
 /** Runs `work` with what commands need; what it can fail of by itself is told in its own words. */
-export const inRoom = async (
-  context: CliContext,
-  work: (room: CommandRoom) => Promise<void>,
-): Promise<void> => {
-  const room = await openCommandRoom(context);
-  try {
-    await work(room);
-  } catch (error) {
-    throw plainFailure(error, {
-      names: ['OrdersTableError', 'VerificationError'],
-      stopped: 'stopped; the next run goes on from here',
-    });
-  } finally {
-    await room.close();
-  }
-};
+export const inRoom = (context: CliContext, work: (room: CommandRoom) => Promise<void>): Promise<void> =>
+  inRoomOf(() => openCommandRoom(context), work, {
+    names: ['OrdersTableError', 'VerificationError'],
+    stopped: 'stopped; the next run goes on from here',
+  });
 
 const requestOf = (
   context: CliContext,

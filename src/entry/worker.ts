@@ -73,7 +73,7 @@ export const startWorker = async (
   await workOnArchive({ config, db, jobs, log });
   const { SERVICENOW_URL, SERVICENOW_TOKEN } = config;
   await workOnPipelines({
-    ...{ jobs, db, log, metrics: parts.metrics, clock, runLastro },
+    ...{ jobs, db, log, metrics: parts.metrics, clock, runLastro, env: process.env },
     folder: config.LASTRO_PIPELINES,
     concurrency: config.PIPELINE_CONCURRENCY,
     ...(SERVICENOW_URL && SERVICENOW_TOKEN

@@ -4,6 +4,7 @@ import { parseTableName, type TableName } from './catalog/catalog.ts';
 import { type CurrentTable, commitTable, loadCurrent, TableNotFoundError } from './commit.ts';
 import { readManifestList } from './lake-files.ts';
 import { ancestry, currentSnapshot, type Snapshot, type TableMetadata } from './metadata.ts';
+import { buildOnBranch, tableAt } from './refs.ts';
 import { type FileToAdd, type Operation, stageFiles, TableConflictError, withSnapshot } from './snapshots.ts';
 import type { CommitOptions, Committed, Lake, Replacement, Table } from './tables.ts';
 
@@ -36,34 +37,37 @@ export const commitChange = async (
   const commitId = options.commitId ?? randomUUID();
   const loaded = await loadCurrent(lake, parsed, options.tx);
   if (!loaded) throw new TableNotFoundError(parsed);
-  const before = toTable(parsed, loaded);
+  const before = tableAt(toTable(parsed, loaded), options.branch);
   const found = committedAs(before.metadata, commitId);
   if (found) return { snapshotId: found['snapshot-id'], commitId, already: true, table: before };
   const staged = await stageFiles(lake.store, before.metadata, change.add);
-  const done = await commitTable(lake, parsed, options.tx, async ({ metadata }) => {
-    if (committedAs(metadata, commitId)) return null;
-    const remove = await change.remove(metadata);
-    const { operation } = change;
-    return withSnapshot(lake, metadata, {
-      operation,
-      staged,
-      remove,
-      commitId,
-      summary: options.summary ?? {},
-      ...(options.forgetBounds ? { forgetBounds: true } : {}),
-    });
-  });
-  const snapshot = committedAs(done.metadata, commitId);
+  const done = await commitTable(lake, parsed, options.tx, ({ metadata }) =>
+    buildOnBranch(metadata, options.branch, async (view) => {
+      if (committedAs(view, commitId)) return null;
+      const remove = await change.remove(view);
+      const { operation } = change;
+      return withSnapshot(lake, view, {
+        operation,
+        staged,
+        remove,
+        commitId,
+        summary: options.summary ?? {},
+        ...(options.forgetBounds ? { forgetBounds: true } : {}),
+      });
+    }),
+  );
+  const after = tableAt(toTable(parsed, done), options.branch);
+  const snapshot = committedAs(after.metadata, commitId);
   return {
     snapshotId: snapshot?.['snapshot-id'] ?? staged.snapshotId,
     commitId,
     // Another process may have committed the same id between our look and our swap.
     already: snapshot !== undefined && snapshot['snapshot-id'] !== staged.snapshotId,
-    table: toTable(parsed, done),
+    table: after,
   };
 };
 
-/** The snapshot of a commit, if the table's current state contains it (one that was rolled back may be done again). */
+/** The snapshot of a commit, if the state that is current (of the table, or a branch) contains it (one that was rolled back may be done again). */
 export const committedAs = (metadata: TableMetadata, commitId: string): Snapshot | undefined =>
   ancestry(metadata, metadata['current-snapshot-id']).find(
     (snapshot) => snapshot.summary['lastro.commit-id'] === commitId,

@@ -3,6 +3,7 @@ import { commitTable } from './commit.ts';
 import { keyOf, mapLimited, normalLocation, readManifest, readManifestList } from './lake-files.ts';
 import { manifestsAtOnce } from './live-files.ts';
 import { ancestry, type Snapshot, type TableMetadata } from './metadata.ts';
+import { expiredRefs, withoutRefs } from './refs.ts';
 import { type Lake, listTables, loadTable, type Table } from './tables.ts';
 
 export type ExpireOptions = {
@@ -16,27 +17,44 @@ export type Expired = { readonly snapshots: number; readonly files: number };
 
 /**
  * Forgets old snapshots and deletes the files that no kept one reaches. The current snapshot, branches, tags and
- * their own retention stay. The metadata is committed first: a crash in between leaves files without a table
- * (for `removeOrphans`), never a table without files.
+ * their own retention stay, but for branches and tags that are older than their own `max-ref-age-ms`.
  *
  * Commit ids are found in kept snapshots only: keep them for longer than any job may take to ask again.
+ * @throws Error as `forgetSnapshots`
+ */
+export const expireSnapshots = (lake: Lake, name: string, options: ExpireOptions): Promise<Expired> =>
+  forgetSnapshots(lake, name, (metadata) => {
+    const now = lake.clock();
+    const expired = expiredRefs(metadata, now);
+    const held = expired.length === 0 ? metadata : withoutRefs(metadata, expired);
+    const kept = keptSnapshots(held, options, now);
+    const snapshots = held.snapshots.filter((snapshot) => kept.has(snapshot['snapshot-id']));
+    if (snapshots.length === metadata.snapshots.length && expired.length === 0) return null;
+    return { ...held, snapshots, 'snapshot-log': keptLog(held, kept) };
+  });
+
+/**
+ * Commits metadata with fewer snapshots and deletes the files that none of its own reaches. The metadata comes first: a
+ * crash in between leaves files without a table (for `removeOrphans`), never a table without files.
+ * @param build the metadata without them; null: there are none to forget
  * @throws Error when another table shares this one's folder, and with it perhaps its files; nothing is changed then
  */
-export const expireSnapshots = async (lake: Lake, name: string, options: ExpireOptions): Promise<Expired> => {
+export const forgetSnapshots = async (
+  lake: Lake,
+  name: string,
+  build: (metadata: TableMetadata) => TableMetadata | null,
+): Promise<Expired> => {
   const table = await loadTable(lake, name);
+  if (!build(table.metadata)) return { snapshots: 0, files: 0 };
   await requireOwnFolder(lake, table.metadata, formatTableName(table.name));
   let gone: Snapshot[] = [];
   let before: TableMetadata | undefined;
   const done = await commitTable(lake, parseTableName(name), undefined, async ({ metadata }) => {
-    const kept = keptSnapshots(metadata, options);
-    gone = metadata.snapshots.filter((snapshot) => !kept.has(snapshot['snapshot-id']));
+    const next = build(metadata);
+    const kept = new Set(next?.snapshots.map((snapshot) => snapshot['snapshot-id']));
+    gone = next ? metadata.snapshots.filter((snapshot) => !kept.has(snapshot['snapshot-id'])) : [];
     before = metadata;
-    if (gone.length === 0) return null;
-    return {
-      ...metadata,
-      snapshots: metadata.snapshots.filter((snapshot) => kept.has(snapshot['snapshot-id'])),
-      'snapshot-log': keptLog(metadata, kept),
-    };
+    return next;
   });
   if (gone.length === 0 || !before) return { snapshots: 0, files: 0 };
   const base = before;
@@ -58,7 +76,11 @@ const keptLog = (metadata: TableMetadata, kept: ReadonlySet<string>): TableMetad
   return log.slice(log.findLastIndex((entry) => !kept.has(entry['snapshot-id'])) + 1);
 };
 
-const keptSnapshots = (metadata: TableMetadata, { olderThan, keepLast = 1 }: ExpireOptions): Set<string> => {
+const keptSnapshots = (
+  metadata: TableMetadata,
+  { olderThan, keepLast = 1 }: ExpireOptions,
+  now: Date,
+): Set<string> => {
   const kept = new Set<string>();
   const current = metadata['current-snapshot-id'];
   const heads = new Map(Object.entries(metadata.refs).map(([name, ref]) => [name, ref]));
@@ -72,7 +94,7 @@ const keptSnapshots = (metadata: TableMetadata, { olderThan, keepLast = 1 }: Exp
     const least = Math.max(1, ref['min-snapshots-to-keep'] ?? (name === 'main' ? keepLast : 1));
     const maxAge = ref['max-snapshot-age-ms'];
     const limit =
-      maxAge === undefined ? olderThan.getTime() : Math.min(olderThan.getTime(), Date.now() - maxAge);
+      maxAge === undefined ? olderThan.getTime() : Math.min(olderThan.getTime(), now.getTime() - maxAge);
     line.forEach((snapshot, at) => {
       if (at < least || snapshot['timestamp-ms'] >= limit) kept.add(snapshot['snapshot-id']);
     });

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type LakeWorkshop, openLakeWorkshop } from '../../test/services/lake-workshop.ts';
 import { openPyIceberg, type PyIceberg } from '../../test/services/pyiceberg.ts';
+import { createBranch, dropBranch } from './branches.ts';
 import { openFileCache } from './file-cache.ts';
 import { expireSnapshots } from './maintenance.ts';
 import { compactTable, deleteRows } from './rewrite.ts';
@@ -136,6 +137,30 @@ describe('PyIceberg on the same catalog', () => {
     await expireSnapshots(desk.lake, name, { olderThan: new Date(Date.now() + 60_000) });
     expect((await theirs(name, 'id < 5000')).rows).toEqual(told);
     expect(((await py('history', name)) as string[]).length).toBe(1);
+  });
+
+  it('reads our branches, with columns of their own, commits beside them, and keeps them', async () => {
+    const name = 'peers.branched';
+    await createTable(desk.lake, name, { columns: [...definition.columns] });
+    await desk.write(name, relation(0, 5));
+    const main = await theirs(name);
+    await createBranch(desk.lake, name, 'scratch', {
+      maxAgeMs: 3_600_000,
+      schema: [{ add: { name: 'nota', type: 'int' } }],
+    });
+    await desk.write(name, "(SELECT 77::BIGINT AS id, 'NOVA' AS area, 5 AS nota)", { branch: 'scratch' });
+    expect((await theirs(name)).rows).toEqual(main.rows);
+    const told = (await py('read_ref', name, 'scratch')) as Row[];
+    expect(told).toHaveLength(6);
+    expect(told.find((row) => row['id'] === 77)).toMatchObject({ area: 'NOVA', nota: 5 });
+    await py('append', name, JSON.stringify([{ id: 1000, area: 'CRD' }]));
+    await desk.write(name, '(SELECT 78::BIGINT AS id, 6 AS nota)', { branch: 'scratch' });
+    expect((await py('read_ref', name, 'scratch')) as Row[]).toHaveLength(7);
+    expect(await py('refs', name)).toEqual({ main: 'branch', scratch: 'branch' });
+    await dropBranch(desk.lake, name, 'scratch');
+    expect(await py('refs', name)).toEqual({ main: 'branch' });
+    expect((await theirs(name)).rows).toEqual(await ours(name));
+    expect((await theirs(name)).rows).toHaveLength(6);
   });
 
   it('makes tables that we write to', async () => {

@@ -3,6 +3,7 @@ import { type WriteOptions, type WriterDeps, writeDataFiles } from './data-write
 import { allRows } from './duckdb-session.ts';
 import type { FileCache } from './file-cache.ts';
 import { type Predicate, predicateSql } from './predicate.ts';
+import { tableAt } from './refs.ts';
 import { planFiles, type ScanFile, type ScanPlan, scanLocations, scanSql } from './scan.ts';
 import { TableConflictError } from './snapshots.ts';
 import {
@@ -35,7 +36,7 @@ export const deleteRows = (
   options: CommitOptions = {},
 ): Promise<Deleted> =>
   retryConflicts(async () => {
-    const basis = await loadTable(deps.lake, name, options.tx);
+    const basis = tableAt(await loadTable(deps.lake, name, options.tx), options.branch);
     const plan = await planFiles(deps.lake, basis, { filter: where });
     const condition = predicateSql(plan.schema, where);
     const remove: ScanFile[] = [];
@@ -99,7 +100,7 @@ export const compactTable = (
   options: CompactOptions = {},
 ): Promise<Compacted> =>
   retryConflicts(async () => {
-    const basis = await loadTable(deps.lake, name, options.tx);
+    const basis = tableAt(await loadTable(deps.lake, name, options.tx), options.branch);
     const plan = await planFiles(deps.lake, basis);
     const target =
       options.targetFileBytes ??

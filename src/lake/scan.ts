@@ -14,6 +14,7 @@ import {
 } from './metadata.ts';
 import { bindPredicate, type Predicate } from './predicate.ts';
 import { fileMayMatch, manifestMayMatch } from './pruning.ts';
+import { tableAt } from './refs.ts';
 import { childrenOf, type Field, fieldsById, type Schema } from './schema.ts';
 import type { Lake, Table } from './tables.ts';
 import { sameValue } from './transforms.ts';
@@ -22,6 +23,8 @@ export type ScanOptions = {
   /** Time travel: this snapshot, or the one that was current at `at`, with its schema. Default: the current state. */
   readonly snapshotId?: string;
   readonly at?: Date;
+  /** Reads a branch or tag: its newest snapshot, with the schema of that. */
+  readonly ref?: string;
   /** Used to leave out files that cannot have such a row. Rows are NOT filtered: keep the condition in the SQL. */
   readonly filter?: Predicate;
 };
@@ -48,9 +51,10 @@ export type ScanPlan = {
  */
 export const planFiles = async (
   lake: Pick<Lake, 'store'>,
-  table: Table,
+  given: Table,
   options: ScanOptions = {},
 ): Promise<ScanPlan> => {
+  const table = tableAt(given, options.ref);
   const { metadata } = table;
   const snapshot = chosenSnapshot(metadata, options);
   const isTravel = options.snapshotId !== undefined || options.at !== undefined;

@@ -59,6 +59,7 @@ const writeText = async (context: CliContext, description: TableDescription): Pr
   await section(context, 'Columns', schema);
   await section(context, 'Partitions', description.partitions);
   await section(context, 'Snapshots', description.snapshots);
+  await section(context, 'Branches and tags', description.refs);
 };
 
 const section = async (

@@ -6,6 +6,7 @@ import {
   type Snapshot,
   type TableMetadata,
 } from './metadata.ts';
+import { mainBranch } from './refs.ts';
 import { planFiles } from './scan.ts';
 import { fieldsById, type Type } from './schema.ts';
 import type { Lake, Table } from './tables.ts';
@@ -37,6 +38,8 @@ export type TableDescription = {
     addedFiles: number;
     removedFiles: number;
   }[];
+  /** Branches and tags besides main. */
+  readonly refs: { name: string; type: string; snapshotId: string; maxAgeMs: number | null }[];
 };
 
 /** Reads the current snapshot's manifests; no data file is opened. */
@@ -68,6 +71,14 @@ export const describeTable = async (lake: Lake, table: Table): Promise<TableDesc
       files.map(({ file }) => file),
     ),
     snapshots: metadata.snapshots.map(describeSnapshot),
+    refs: Object.entries(metadata.refs)
+      .filter(([ref]) => ref !== mainBranch)
+      .map(([ref, { type, 'snapshot-id': at, 'max-ref-age-ms': most }]) => ({
+        name: ref,
+        type,
+        snapshotId: at,
+        maxAgeMs: most ?? null,
+      })),
   };
 };
 

@@ -10,6 +10,7 @@ import { evolveSchema, type SchemaChange } from './evolution.ts';
 import { mapLimited, readManifest, readManifestList } from './lake-files.ts';
 import { hasLiveFiles, liveFile, liveFiles, manifestsAtOnce } from './live-files.ts';
 import { ancestry, currentSnapshot, snapshotById, type TableMetadata } from './metadata.ts';
+import { tableAt } from './refs.ts';
 import type { Column } from './schema.ts';
 import { TableConflictError } from './snapshots.ts';
 import { newTableMetadata } from './table-definition.ts';
@@ -61,6 +62,8 @@ export type CommitOptions = {
   readonly commitId?: string;
   /** Joins the caller's transaction: the commit exists when, and only when, the transaction commits. */
   readonly tx?: Tx;
+  /** Commits to this branch (branches.ts) in place of the table itself; a `basis` is then `tableAt` of it. */
+  readonly branch?: string;
   /**
    * The entries of removed files lose their bounds, which hold values of the rows that leave: for an erasure. The change
    * can still be undone while its files are there, but they are then read by every query.
@@ -283,7 +286,7 @@ export const revertCommit = async (
   commitId: string,
   options: CommitOptions = {},
 ): Promise<Committed> => {
-  const { metadata } = await loadTable(lake, name, options.tx);
+  const { metadata } = tableAt(await loadTable(lake, name, options.tx), options.branch);
   const snapshot = committedAs(metadata, commitId);
   if (!snapshot)
     throw new Error(`${name} has no snapshot of commit ${commitId}; it never was, or has expired`);

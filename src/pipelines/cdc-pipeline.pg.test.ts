@@ -34,7 +34,7 @@ const pipeline = definePipeline({
     },
     key: ['id'],
     newest: ['lsn', 'seq'],
-    deletes: { field: '_op', value: 'delete' },
+    deletes: { field: '_op', value: 'delete', all: 'truncate' },
     contract: { columns: 'evolve' },
     sql: 'SELECT _registro, id, saldo, lsn, seq FROM registros',
   },
@@ -74,4 +74,35 @@ it('a PostgreSQL table by logical replication: rows, changes and deletes, each o
   ]);
   await run('2024-01-01T03:05:00Z');
   expect(await room.rows('silver.contas', 'count(*) AS n')).toEqual([{ n: '3' }]);
+
+  // What a TRUNCATE took is deleted with its history; rows of the same transaction after it are there.
+  await source.run(
+    'BEGIN; INSERT INTO contas VALUES (5, 5); TRUNCATE contas; INSERT INTO contas VALUES (1, 12), (6, 6); COMMIT',
+  );
+  await run('2024-01-01T04:05:00Z');
+  const rows = await room.rows('silver.contas', 'id, saldo');
+  expect(rows).toEqual([
+    { id: '1', saldo: '12.0000000000' },
+    { id: '6', saldo: '6.0000000000' },
+  ]);
+  const removed = await room.rows('silver.contas_historico', 'id, saldo, motivo');
+  expect(removed.filter(({ motivo }) => motivo === 'removida')).toEqual([
+    { id: '2', saldo: '12345678901234567890.1234567891', motivo: 'removida' },
+    { id: '3', saldo: '1.0000000000', motivo: 'removida' },
+    { id: '4', saldo: '4.0000000000', motivo: 'removida' },
+  ]);
+  expect(await room.rows('silver.contas_quarentena')).toEqual([]);
+  // Once: neither a run without changes nor silver made anew from the whole log does it again.
+  await run('2024-01-01T05:05:00Z');
+  room.setClock('2024-01-01T06:05:00Z');
+  await room.run(pipeline, { rebuild: true }, { env: { SOURCE_URL: source.url } });
+  expect(await room.rows('silver.contas', 'id, saldo')).toEqual(rows);
+  expect(await room.rows('silver.contas_historico', 'id, saldo, motivo')).toEqual(removed);
+
+  await source.run('TRUNCATE contas');
+  await run('2024-01-01T07:05:00Z');
+  expect(await room.rows('silver.contas')).toEqual([]);
+  expect(
+    (await room.rows('silver.contas_historico', 'id, motivo')).filter(({ motivo }) => motivo === 'removida'),
+  ).toHaveLength(5);
 }, 120_000);

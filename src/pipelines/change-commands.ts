@@ -81,7 +81,7 @@ export type BackfillOptions = {
 /** `lastro pipeline backfill` */
 export const backfillCommand = (context: CliContext, name: string, options: BackfillOptions): Promise<void> =>
   inRoom(context, async (room) => {
-    const pipeline = pipelineNamed(room.listed, name);
+    const pipeline = pipelineNamed(room.catalogue, name);
     const [first] = cadencesOf(pipeline);
     const cadence = cadenceOption(options.cadence) ?? first?.name ?? 'daily';
     if (cadence === 'full' || !cadencesOf(pipeline).some((each) => each.name === cadence)) {
@@ -109,7 +109,7 @@ export type DiffOptions = { from?: string; to?: string; gold?: string; json?: bo
 /** `lastro pipeline diff` */
 export const diffCommand = (context: CliContext, name: string, options: DiffOptions): Promise<void> =>
   inRoom(context, async (room) => {
-    const pipeline = pipelineNamed(room.listed, name);
+    const pipeline = pipelineNamed(room.catalogue, name);
     const gold = pipeline.gold?.find((each) => each.name === options.gold);
     if (options.gold !== undefined && !gold) throw new UserError(`${name} has no gold table ${options.gold}`);
     const table = gold ? goldTable(gold.name) : silverTable(name);
@@ -151,7 +151,7 @@ export const rollbackCommand = (
   { to, before, json }: { to?: string; before?: string; json?: boolean },
 ): Promise<void> =>
   inRoom(context, async (room) => {
-    const pipeline = pipelineNamed(room.listed, name);
+    const pipeline = pipelineNamed(room.catalogue, name);
     const run = to ?? before;
     if (run === undefined || (to !== undefined && before !== undefined)) {
       throw new UserError('expected --to RUN or --before RUN; `lastro pipeline status` shows the runs');

@@ -165,6 +165,49 @@ describe('lastro pipeline', () => {
     );
   });
 
+  it('a broken file of the user is named and skipped: the others go on, and only what names it fails', async () => {
+    const broken = {
+      'types.ts': 'export default ({ definePipeline }) => definePipeline({ name: 3',
+      'nothing.ts': 'export default 5;',
+      'twice.ts': await readFile(await file(), 'utf8'),
+      'sql.ts': (await readFile(await file(), 'utf8'))
+        .replaceAll("name: 'rates'", "name: 'sql'")
+        .replaceAll('rates_mensal', 'sql_mensal')
+        .replace('SELECT', 'SELEKT'),
+    };
+    await Promise.all(Object.entries(broken).map(([name, text]) => writeFile(join(folder(), name), text)));
+    const listed = await json<{ name?: string; file: string; error?: string }[]>('list');
+    const told = listed
+      .filter(({ error }) => error !== undefined)
+      .map(({ file: path }) => path.split('/').at(-1));
+    expect(told).toEqual(['nothing.ts', 'twice.ts', 'types.ts']);
+    expect(listed.find(({ file: path }) => path.endsWith('twice.ts'))?.error).toContain('declared twice');
+    expect((await call('list')).stdout).toContain('nothing.ts is skipped: expected its default export');
+
+    const { stdout, stderr } = await call('status', 'rates');
+    expect(stdout).toContain('0 holes');
+    expect(stderr).toContain('types.ts is skipped');
+    rates = { ...rates, '2024-02-01': '5.00' };
+    // SQL that can't be read is the fault of its own pipeline alone.
+    expect(
+      await json<RunResult>('backfill', 'rates', '--from', '2024-02-01', '--to', '2024-02-02'),
+    ).toMatchObject({
+      windows: [{ state: 'done', report: { added: 1 } }],
+    });
+    await expect(call('run', 'sql')).rejects.toThrow('gold.sql_mensal');
+    await expect(call('run', 'nothing')).rejects.toThrow('expected its default export');
+    await expect(call('status', '--check')).rejects.toThrow('nothing.ts');
+
+    // A file that was mended is taken, also by a process that saw it broken.
+    const mended = broken['sql.ts']
+      .replace('SELEKT', 'SELECT')
+      .replaceAll("name: 'sql'", "name: 'nothing'")
+      .replaceAll('sql_mensal', 'nothing_mensal');
+    await writeFile(join(folder(), 'nothing.ts'), mended);
+    expect((await json<{ name?: string }[]>('list')).map(({ name }) => name)).toContain('nothing');
+    await Promise.all(Object.keys(broken).map((name) => rm(join(folder(), name))));
+  }, 120_000);
+
   it('wrong calls say what was expected', async () => {
     await expect(call('run')).rejects.toThrow('--all');
     await expect(call('run', 'nope')).rejects.toThrow('expected the name of a pipeline');

@@ -1,47 +1,38 @@
 import { mapLimited } from '../lake/lake-files.ts';
 import { type CliContext, UserError, write } from '../platform/cli.ts';
 import { LeaseHeldError } from '../platform/leases.ts';
-import { plainFailure } from '../platform/plain-failure.ts';
-import { type Listed, loadPipelines, pipelineNamed } from './catalogue.ts';
+import { inRoomOf } from '../platform/plain-failure.ts';
+import { type Listed, loadPipelines, pipelineNamed, shownBroken } from './catalogue.ts';
 import { type CommandRoom, openCommandRoom } from './command-room.ts';
 import type { Pipeline } from './declaration.ts';
+import { shownAge } from './freshness.ts';
 import { goldGraph } from './gold-graph.ts';
 import { tellLineage } from './lineage/tell-lineage.ts';
 import { type PipelineRun, runPipeline, type WindowOutcome } from './run.ts';
 import { withSession } from './session.ts';
+import { isTooMuch, shownHold } from './source-hold.ts';
 import { isTroubled, type PipelineStatus, pipelineStatus } from './status.ts';
 import { type CadenceName, cadencesOf } from './windows.ts';
 
 /** Runs `work` with what commands need; what a run can fail of by itself is said without a stack trace. */
-export const inRoom = async (
-  context: CliContext,
-  work: (room: CommandRoom) => Promise<void>,
-): Promise<void> => {
-  const room = await openCommandRoom(context);
-  try {
-    await work(room);
-  } catch (error) {
-    throw plainFailure(error, {
-      names: ['ContractError', 'BudgetError', 'CheckError', 'QueryError'],
-      stopped: 'stopped; the next run goes on from here',
-    });
-  } finally {
-    await room.close();
-  }
-};
+export const inRoom = (context: CliContext, work: (room: CommandRoom) => Promise<void>): Promise<void> =>
+  inRoomOf(() => openCommandRoom(context), work, {
+    names: ['ContractError', 'BudgetError', 'CheckError', 'QueryError'],
+    stopped: 'stopped; the next run goes on from here',
+  });
 
 export const print = (context: CliContext, text: string): Promise<void> => write(context.stdout, `${text}\n`);
 
 /** `lastro pipeline list` */
 export const listCommand = async (context: CliContext, { json }: { json?: boolean }): Promise<void> => {
-  const listed = await loadPipelines(context.config().LASTRO_PIPELINES);
+  const { listed, broken } = await loadPipelines(context.config().LASTRO_PIPELINES);
   const rows = listed.map(toRow);
-  if (json) return print(context, JSON.stringify(rows));
+  if (json) return print(context, JSON.stringify([...rows, ...broken]));
   const lines = rows.map(
     ({ name, about, windows, gold }) =>
       `${name.padEnd(22)} ${windows.padEnd(14)} ${about}${gold.length > 0 ? `\n${' '.repeat(38)}gold: ${gold.join(', ')}` : ''}`,
   );
-  await print(context, lines.join('\n'));
+  await print(context, [...lines, ...broken.map(shownBroken)].join('\n'));
 };
 
 const toRow = ({ pipeline, file, own }: Listed) => ({
@@ -78,7 +69,7 @@ const layerOption = (text: string | undefined): 'silver' | 'gold' | undefined =>
 
 export const chosen = (room: CommandRoom, names: readonly string[], all: boolean): Pipeline[] => {
   if (all === names.length > 0) throw new UserError('expected the names of pipelines, or --all; see --help');
-  return all ? [...room.pipelines] : names.map((name) => pipelineNamed(room.listed, name));
+  return all ? [...room.pipelines] : names.map((name) => pipelineNamed(room.catalogue, name));
 };
 
 /** `lastro pipeline run` */
@@ -112,7 +103,8 @@ export const runCommand = (context: CliContext, names: string[], options: RunCom
     );
     if (options.json) await print(context, JSON.stringify(results));
     else await print(context, results.map(showRun).join('\n'));
-    if (failed) process.exitCode = 1;
+    // All were meant: a file that was skipped is work that was not done.
+    if (failed || (options.all && room.catalogue.broken.length > 0)) process.exitCode = 1;
   });
 
 const day = (at: Date | null): string =>
@@ -152,11 +144,25 @@ export const statusCommand = (
     const found: PipelineStatus[] = [];
     for (const pipeline of pipelines) found.push(await pipelineStatus(room, pipeline, graph));
     await print(context, json ? JSON.stringify(found) : found.map(showStatus).join('\n'));
-    const troubled = found.filter(isTroubled);
-    if (check && troubled.length > 0) {
-      throw new UserError(`look at ${troubled.map(({ pipeline }) => pipeline).join(', ')}`, 1);
-    }
+    const troubled = found.filter(isTroubled).map(({ pipeline }) => pipeline);
+    if (names.length === 0) troubled.push(...room.catalogue.broken.map(({ file }) => file));
+    if (check && troubled.length > 0) throw new UserError(`look at ${troubled.join(', ')}`, 1);
   });
+
+const staleShown = 20;
+
+/** Tables with a target: those that are stale by their parts, the others in a line. */
+const showTables = ({ tables, hold, holdError }: PipelineStatus): string[] => {
+  const stale = tables.filter((each) => each.stale);
+  const fresh = tables.length - stale.length;
+  return [
+    ...stale.slice(0, staleShown).map((each) => `  STALE: ${shownAge(each)}`),
+    ...(stale.length > staleShown ? [`  … and ${stale.length - staleShown} more`] : []),
+    ...(fresh > 0 ? [`  ${fresh} tables or parts of tables are as fresh as their targets`] : []),
+    ...(hold === null ? [] : [`  ${isTooMuch(hold) ? 'TOO MUCH: ' : ''}${shownHold(hold)}`]),
+    ...(holdError === null ? [] : [`  what its source keeps could not be read: ${holdError}`]),
+  ];
+};
 
 const showStatus = (status: PipelineStatus): string => {
   const { pipeline, cadences, age, freshness, stale, modelChanged, quarantined, goldOwed, lastRuns } = status;
@@ -169,6 +175,7 @@ const showStatus = (status: PipelineStatus): string => {
       freshness === null ? '' : stale ? `, STALE: the target is ${freshness} h` : `, target ${freshness} h`;
     lines.push(`  newest window ended ${age} h ago${target}`);
   } else if (stale) lines.push(`  STALE: nothing is done yet, the target is ${freshness} h`);
+  lines.push(...showTables(status));
   if (modelChanged) lines.push('  its model changed: the next run makes silver anew (see plan)');
   if (quarantined > 0) lines.push(`  ${quarantined} in quarantine`);
   if (goldOwed.length > 0) lines.push(`  gold that has to follow: ${goldOwed.join(', ')}`);

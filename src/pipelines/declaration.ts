@@ -102,7 +102,22 @@ export type CustomSource = {
   }) => Promise<SourcePage>;
   /** Called after the window that ends with `watermark` is committed: the source may forget what lies before. */
   readonly acknowledge?: (watermark: string, env: NodeJS.ProcessEnv) => Promise<void>;
+  /** What the source keeps until this pipeline has read it; null: nothing yet. Status and alerts ask for it. */
+  readonly hold?: (env: NodeJS.ProcessEnv) => Promise<SourceHold | null>;
   readonly retry?: Retry;
+};
+
+/** Something that a source keeps for a pipeline, and that grows while it is not read: a replication slot. */
+export type SourceHold = {
+  /** `slot lastro_public_contas` */
+  readonly what: string;
+  readonly bytes: number;
+  /** More than this is an alert. */
+  readonly limitBytes: number;
+  /** In the source's words: `reserved`, `extended`, `unreserved` (about to be lost), `lost`. */
+  readonly state: string;
+  /** Since nobody reads it; null: it is read now, or the source does not say. */
+  readonly unreadSeconds: number | null;
 };
 
 export type Source = HttpSource | CustomSource;
@@ -197,8 +212,11 @@ export type Silver = {
    * finds its bronze, and give the key's columns. In the SQL that DuckDB and Trino share.
    */
   readonly sql?: string;
-  /** Records of change data capture that mean "this key is gone": those whose `field` is `value`. */
-  readonly deletes?: { readonly field: string; readonly value: string };
+  /**
+   * Records of change data capture that mean "this key is gone": those whose `field` is `value`. Where it is `all` (a
+   * TRUNCATE), every key that was seen before is gone; what is newer in the same answer is told by `newest`.
+   */
+  readonly deletes?: { readonly field: string; readonly value: string; readonly all?: string };
   /** For tables of many rows: how silver is partitioned, for instance `{ column: 'data', by: 'year' }`. */
   readonly partition?: { readonly column: string; readonly by: 'day' | 'month' | 'year' | 'identity' };
   /** Rows that may be quarantined in one run before it stops. Default: 5 % of its rows. */
@@ -273,6 +291,19 @@ export type Check =
 /** `quarantine` only for checks of single rows. Default `warn`. */
 export type OnFail = 'warn' | 'stop' | 'quarantine';
 
+/** How old the newest row of a table may become, or of each part of it. */
+export type TableFreshness = {
+  /** `silver.bcb_sgs`, or a gold table of the pipeline: `gold.selic_mensal`. */
+  readonly table: string;
+  /** A date, which counts to its end, or a timestamp. */
+  readonly column: string;
+  readonly hours: number;
+  /** A column by whose values the table has parts, each with an age of its own: a series, a state. */
+  readonly by?: string;
+  /** Other hours for some parts, by their value as text. A part that is named has to be there. */
+  readonly except?: Readonly<Record<string, number>>;
+};
+
 export type PipelineDeclaration = {
   /** `bcb_sgs`: the name of its tables, `bronze.bcb_sgs`, `silver.bcb_sgs`. */
   readonly name: string;
@@ -284,8 +315,8 @@ export type PipelineDeclaration = {
   readonly silver: Silver;
   readonly gold?: readonly Gold[];
   readonly checks?: readonly Check[];
-  /** Silver is stale when its newest done window ends longer ago than this. */
-  readonly freshness?: { readonly hours: number };
+  /** Silver is stale when its newest done window ends longer ago than `hours`; `tables` says it of rows. */
+  readonly freshness?: { readonly hours: number; readonly tables?: readonly TableFreshness[] };
   /** Of one API call, in the currency of the contract: shown by `plan`. Default 0. */
   readonly costPerCall?: number;
 };

@@ -1,6 +1,9 @@
 import { z } from 'zod';
 import { checkPrimitive } from '../lake/schema.ts';
 import { UserError } from '../platform/cli.ts';
+import { pgCursorSource } from './cdc/pg-cursor.ts';
+import { pgLogicalSource } from './cdc/pg-logical.ts';
+import { csvFile } from './csv-file.ts';
 import type { Cadence, Pipeline, PipelineDeclaration, Secret } from './declaration.ts';
 import { checkTemplate } from './url-template.ts';
 
@@ -47,6 +50,13 @@ const faultsOf = (declaration: PipelineDeclaration): string[] => {
   } else {
     expect(/\b_registro\b/.test(silver.sql), 'silver.sql: expected it to keep the column _registro');
   }
+  if (silver.deletes?.all !== undefined) {
+    const newest = silver.newest ?? [];
+    expect(
+      newest.length > 0 && newest.every((column) => columns.includes(column)) && !('full' in windows),
+      'silver.deletes.all: expected windows of hours or days, and silver.newest with columns of silver.columns, by which rows before and after it are told apart',
+    );
+  }
   const { partition } = silver;
   expect(
     partition === undefined || silver.sql !== undefined || columns.includes(partition.column),
@@ -81,7 +91,28 @@ const faultsOf = (declaration: PipelineDeclaration): string[] => {
     expect(table.key.length > 0, `gold.${table.name}.key: expected at least one column`);
   }
   expect(new Set(gold.map((table) => table.name)).size === gold.length, 'gold: expected each name once');
+  faults.push(...freshnessFaults(declaration));
   return faults;
+};
+
+const freshnessFaults = ({ name, freshness, gold = [], silver }: PipelineDeclaration): string[] => {
+  const own = [`silver.${name}`, ...gold.map((table) => `gold.${table.name}`)];
+  const tables = freshness?.tables ?? [];
+  const faults = tables.flatMap(({ table, column, by, except }) => {
+    if (!own.includes(table))
+      return [`freshness.tables: expected one of ${own.join(', ')}, found ${JSON.stringify(table)}`];
+    const unknown = [column, ...(by === undefined ? [] : [by])].filter(
+      (each) => table === own[0] && silver.sql === undefined && !(each in silver.columns),
+    );
+    return [
+      ...unknown.map((each) => `freshness.tables.${table}: ${each} is no column`),
+      ...(except !== undefined && by === undefined
+        ? [`freshness.tables.${table}.except: expected \`by\`, the column whose values it names`]
+        : []),
+    ];
+  });
+  const isOnce = new Set(tables.map(({ table }) => table)).size === tables.length;
+  return isOnce ? faults : [...faults, 'freshness.tables: expected each table once'];
 };
 
 const cadenceFaults = ({ from, lag, lookback, requestSpan, catchUpSpan }: Cadence): string[] => {
@@ -121,6 +152,13 @@ export const secret = (name: string, prefix?: string): Secret => ({
 });
 
 /** What a pipeline file outside of this tree is given, as it can't import from it: `export default (kit) => kit.definePipeline({…})`. */
-export const pipelineKit = { definePipeline, secret, z } as const;
+export const pipelineKit = {
+  definePipeline,
+  secret,
+  csvFile,
+  pgCursorSource,
+  pgLogicalSource,
+  z,
+} as const;
 
 export type PipelineKit = typeof pipelineKit;

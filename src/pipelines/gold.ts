@@ -7,6 +7,7 @@ import type { PartitionValue } from '../lake/data-file.ts';
 import { writeDataFiles } from '../lake/data-writer.ts';
 import { allRows, type DuckSession, quoteName, quoteText } from '../lake/duckdb-session.ts';
 import type { LakeEngine } from '../lake/engines/engine.ts';
+import type { SchemaChange } from '../lake/evolution.ts';
 import type { FileCache } from '../lake/file-cache.ts';
 import { currentSchema } from '../lake/metadata.ts';
 import { planFiles, scanLocations, scanSql } from '../lake/scan.ts';
@@ -254,23 +255,12 @@ const requireKey = async (session: DuckSession, { name, gold }: GoldNode, result
   if (twice) throw new UserError(`gold.${name}: its key is not unique: ${JSON.stringify(twice)}`, 1);
 };
 
-const ensureGold = async (
-  lake: Lake,
-  { name, gold }: GoldNode,
+/** What a gold table would go through for these columns. @throws UserError a column would be of another type */
+export const goldChanges = (
+  { name }: GoldNode,
   columns: readonly ResultColumn[],
-  found: Table | null,
-): Promise<Table> => {
-  if (!found) {
-    const partitionBy =
-      gold.incremental === undefined
-        ? []
-        : [{ column: gold.incremental.column, transform: 'identity' as const }];
-    return createTable(lake, goldTable(name), {
-      columns,
-      partitionBy,
-      sortBy: gold.key.map((column) => ({ column })),
-    });
-  }
+  found: Table,
+): SchemaChange[] => {
   const { fields } = currentSchema(found.metadata);
   const changed = columns.find((column) => {
     const field = fields.find((each) => each.name === column.name);
@@ -283,13 +273,29 @@ const ensureGold = async (
     );
   }
   const fresh = columns.filter((column) => !fields.some((field) => field.name === column.name));
-  return fresh.length === 0
-    ? found
-    : changeSchema(
-        lake,
-        goldTable(name),
-        fresh.map((column) => ({ add: column })),
-      );
+  return fresh.map((column) => ({ add: column }));
+};
+
+const ensureGold = async (
+  lake: Lake,
+  node: GoldNode,
+  columns: readonly ResultColumn[],
+  found: Table | null,
+): Promise<Table> => {
+  const { name, gold } = node;
+  if (!found) {
+    const partitionBy =
+      gold.incremental === undefined
+        ? []
+        : [{ column: gold.incremental.column, transform: 'identity' as const }];
+    return createTable(lake, goldTable(name), {
+      columns,
+      partitionBy,
+      sortBy: gold.key.map((column) => ({ column })),
+    });
+  }
+  const changes = goldChanges(node, columns, found);
+  return changes.length === 0 ? found : changeSchema(lake, goldTable(name), changes);
 };
 
 /** Whether the table (or the groups of it) has exactly these rows. */

@@ -1,14 +1,12 @@
-import type { Pool } from 'pg';
-import { Gauge } from 'prom-client';
-import { openIncident, resolveIncident, type ServiceNow, type Subject } from '../platform/incidents.ts';
+import { openIncident, resolveIncident } from '../platform/incidents.ts';
 import { GiveUp, type Jobs, type Queue } from '../platform/jobs.ts';
-import type { Log } from '../platform/log.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import type { RunLastro } from '../platform/own-process.ts';
 import { transaction } from '../platform/postgres.ts';
-import { loadPipelines } from './catalogue.ts';
-import type { Pipeline } from './declaration.ts';
+import { type AlertDeps, alertOn, subjectOf, tellIncident } from './alerts.ts';
+import { type Catalogue, loadPipelines } from './catalogue.ts';
 import { dueWindows } from './due.ts';
+import { watchPipelines } from './gauges.ts';
 import { type CadenceName, cadencesOf } from './windows.ts';
 
 type RunJob = { pipeline: string; cadence: CadenceName };
@@ -27,18 +25,14 @@ export const goldQueue: Queue<GoldJob> = { name: 'pipeline_gold', ...long, order
 
 export const pipelineQueues: readonly Queue<object>[] = [hourlyQueue, dailyQueue, runQueue, goldQueue];
 
-export type PipelineWorkDeps = {
+export type PipelineWorkDeps = AlertDeps & {
   readonly jobs: Jobs;
-  readonly db: Pool;
-  readonly log: Log;
   readonly metrics: Metrics;
-  readonly clock: () => Date;
   readonly runLastro: RunLastro;
   /** Folder of the user's own files. */
   readonly folder: string | undefined;
   /** Pipelines at once. */
   readonly concurrency: number;
-  readonly serviceNow?: ServiceNow;
 };
 
 /**
@@ -53,15 +47,10 @@ export const workOnPipelines = async (deps: PipelineWorkDeps): Promise<void> => 
   await jobs.work(goldQueue, 1, (job, { signal }) => followGold(deps, job, signal));
   await jobs.schedule({ queue: hourlyQueue, cron: '0 * * * *' });
   await jobs.schedule({ queue: dailyQueue, cron: '0 2 * * *' });
-  // A file of the user's own that can't be loaded must not keep the desk's worker from starting; the schedules say it again.
-  const listed = await loadPipelines(deps.folder).catch((error: unknown) => {
-    deps.log.error({ err: error }, 'the pipelines could not be loaded');
-    return [];
-  });
-  watchAge(
-    deps,
-    listed.map(({ pipeline }) => pipeline),
-  );
+  // A file of the user's own that can't be loaded keeps nothing else from running; the schedules say it again.
+  const catalogue = await loadPipelines(deps.folder);
+  tellBroken(deps, catalogue);
+  watchPipelines(deps, catalogue);
 };
 
 /**
@@ -69,11 +58,12 @@ export const workOnPipelines = async (deps: PipelineWorkDeps): Promise<void> => 
  * queued twice finds nothing the second time.
  */
 export const startDue = async (
-  deps: Pick<PipelineWorkDeps, 'jobs' | 'db' | 'clock' | 'folder' | 'log' | 'serviceNow'>,
+  deps: Pick<PipelineWorkDeps, 'jobs' | 'folder'> & AlertDeps,
   every: 'hour' | 'day',
 ): Promise<void> => {
-  const listed = await loadPipelines(deps.folder);
-  for (const { pipeline } of listed) {
+  const catalogue = await loadPipelines(deps.folder);
+  tellBroken(deps, catalogue);
+  for (const { pipeline } of catalogue.listed) {
     for (const cadence of cadencesOf(pipeline)) {
       if (cadence.every !== every) continue;
       const due = await dueWindows(deps.db, pipeline, { now: deps.clock(), cadence: cadence.name });
@@ -83,8 +73,12 @@ export const startDue = async (
         deps.jobs.enqueue(tx, runQueue, { pipeline: name, cadence: cadence.name }, { key: name }),
       );
     }
-    await alertWhenStale(deps, pipeline);
+    await alertOn(deps, pipeline);
   }
+};
+
+const tellBroken = ({ log }: Pick<PipelineWorkDeps, 'log'>, { broken }: Catalogue): void => {
+  for (const { file, error } of broken) log.error({ file }, `a pipeline file is skipped: ${error}`);
 };
 
 const runDue = async (
@@ -138,66 +132,4 @@ const failureIn = (stdout: string): string | undefined => {
   } catch {
     return undefined;
   }
-};
-
-const subjectOf = (pipeline: string, what: 'failed' | 'stale'): Subject => ({
-  id: `lastro:pipeline:${pipeline}:${what}`,
-  part: 'Lastro pipelines',
-  title: what === 'failed' ? `Pipeline ${pipeline} failed` : `Pipeline ${pipeline} is stale`,
-});
-
-const tellIncident = async (
-  { serviceNow, log }: Pick<PipelineWorkDeps, 'serviceNow' | 'log'>,
-  tell: (serviceNow: ServiceNow) => Promise<unknown>,
-): Promise<void> => {
-  if (!serviceNow) return;
-  await tell(serviceNow).catch((error: unknown) => log.warn({ err: error }, 'ServiceNow was not told'));
-};
-
-/** When the newest done window of each pipeline ended. */
-const newestDone = async (db: Pool): Promise<Map<string, Date>> => {
-  const found = await db.query<{ pipeline: string; to: Date }>(
-    `SELECT pipeline, max(window_to) AS to FROM intervals WHERE state = 'done' GROUP BY pipeline`,
-  );
-  return new Map(found.rows.map(({ pipeline, to }) => [pipeline, to]));
-};
-
-const hoursSince = (now: Date, to: Date | undefined): number =>
-  to === undefined ? Number.POSITIVE_INFINITY : Math.max(0, (now.getTime() - to.getTime()) / 3_600_000);
-
-const alertWhenStale = async (
-  deps: Pick<PipelineWorkDeps, 'db' | 'clock' | 'log' | 'serviceNow'>,
-  { name, freshness }: Pipeline,
-): Promise<void> => {
-  if (!freshness) return;
-  const age = hoursSince(deps.clock(), (await newestDone(deps.db)).get(name));
-  const subject = subjectOf(name, 'stale');
-  if (age <= freshness.hours) {
-    await tellIncident(deps, (serviceNow) => resolveIncident(serviceNow, subject, 'It is fresh again.'));
-    return;
-  }
-  const text = `its newest window ended ${Number.isFinite(age) ? `${Math.round(age)} h ago` : 'never'}, the target is ${freshness.hours} h`;
-  deps.log.warn({ pipeline: name, age, target: freshness.hours }, `pipeline is stale: ${text}`);
-  await tellIncident(deps, (serviceNow) =>
-    openIncident(serviceNow, subject, { again: `Still: ${text}`, description: `Pipeline ${name}: ${text}.` }),
-  );
-};
-
-const watchAge = ({ db, metrics, clock, log }: PipelineWorkDeps, pipelines: readonly Pipeline[]): void => {
-  new Gauge({
-    name: 'lastro_pipeline_age_hours',
-    help: 'Hours since the end of the newest done window, by pipeline.',
-    labelNames: ['pipeline'] as const,
-    registers: [metrics],
-    async collect() {
-      const newest = await newestDone(db).catch((error: unknown) => {
-        log.warn({ err: error }, 'ages of pipelines could not be read');
-        return new Map<string, Date>();
-      });
-      for (const { name } of pipelines) {
-        const to = newest.get(name);
-        if (to) this.set({ pipeline: name }, hoursSince(clock(), to));
-      }
-    },
-  });
 };

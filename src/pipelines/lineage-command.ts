@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type CliContext, UserError } from '../platform/cli.ts';
 import { workFolder } from '../platform/work-folder.ts';
-import { loadPipelines } from './catalogue.ts';
+import { loadPipelines, shownBroken } from './catalogue.ts';
 import { print } from './commands.ts';
 import { lineageText } from './lineage/lineage-text.ts';
 import { runEvent } from './lineage/openlineage.ts';
@@ -16,7 +16,9 @@ export const lineageCommand = async (
   { json, openlineage }: { json?: boolean; openlineage?: boolean },
 ): Promise<void> => {
   const config = context.config();
-  const pipelines = (await loadPipelines(config.LASTRO_PIPELINES)).map(({ pipeline }) => pipeline);
+  const { listed, broken } = await loadPipelines(config.LASTRO_PIPELINES);
+  for (const each of broken) context.stderr.write(`${shownBroken(each)}\n`);
+  const pipelines = listed.map(({ pipeline }) => pipeline);
   const stagingFolder = join(await workFolder(config.LASTRO_HOME), 'pipelines');
   const all = await withSession({ stagingFolder }, ({ connection }) =>
     pipelineLineage(connection, pipelines),

@@ -61,7 +61,8 @@ FROM silver.${name} GROUP BY moeda, CAST(date_trunc('month', dia) AS DATE)\`,
         key: ['moeda', 'mes'],
       },
     ],
-    freshness: { hours: 48 },
+    // tables: how old the newest row may become, of a table or of each value of a column (by).
+    freshness: { hours: 48, tables: [{ table: 'silver.${name}', column: 'dia', by: 'moeda', hours: 96 }] },
   });
 `;
 

@@ -5,15 +5,17 @@ import { quarantineByChecks } from './checks.ts';
 import type { Pipeline } from './declaration.ts';
 import { type Difference, differenceOf } from './difference.ts';
 import { type DueWindow, dueWindows } from './due.ts';
-import { goldTable } from './gold.ts';
-import { followersOf, type GoldNode, goldGraph } from './gold-graph.ts';
+import { goldChanges, goldTable } from './gold.ts';
+import { followersOf, type GoldNode, goldGraph, requireGold } from './gold-graph.ts';
 import { goldHash, silverHash } from './model-hash.ts';
 import type { PipelineDeps } from './pipeline-deps.ts';
+import { resultColumns } from './result-columns.ts';
 import { readSilverState } from './runs.ts';
+import { openScratch, type Proposed } from './scratch.ts';
 import { withSession } from './session.ts';
 import { allSets } from './sets.ts';
 import { mergeLines, readLines } from './silver.ts';
-import { silverTable } from './silver-tables.ts';
+import { silverChanges, silverTable } from './silver-tables.ts';
 import { type CadenceName, requestsOf } from './windows.ts';
 
 export type PlannedWindow = {
@@ -38,14 +40,15 @@ export type PipelinePlan = {
   readonly rebuild: readonly { readonly cadence: string; readonly from: string; readonly to: string }[];
   /** Gold tables whose SQL changed. */
   readonly goldChanged: readonly string[];
-  /** What a changed model makes of the rows that are there: worked out beside the tables, nothing is written to them. */
+  /** What a changed model makes of the rows that are there, worked out on scratch branches of the tables. */
   readonly changes: readonly TableChange[];
 };
 
 /**
  * What a run would do now, without doing it: windows, calls and cost; where a model changed, the rows that it adds,
- * changes and removes, on scratch tables that end with the session.
- * @throws ContractError the changed model does not fit the answers in bronze
+ * changes and removes, on scratch branches of the tables that are dropped afterwards.
+ * @throws ContractError the changed model does not fit the answers in bronze, or the tables that are there
+ * @throws UserError the same of gold
  */
 export const planPipeline = (
   deps: PipelineDeps,
@@ -64,6 +67,7 @@ export const planPipeline = (
     const calls = windows.reduce((sum, window) => sum + window.calls, 0);
     const expectedPages = Math.ceil(calls * (await pagesARequest(deps, pipeline)));
     const graph = await goldGraph(session.connection, deps.pipelines);
+    requireGold(graph, pipeline);
     const state = await readSilverState(deps.pool, pipeline.name);
     const modelChanged = state !== undefined && state.codeHash !== silverHash(pipeline);
     const goldChanged: string[] = [];
@@ -116,15 +120,9 @@ const modelChanges = async (
   const scratch = openScratch(deps, session);
   try {
     if (modelChanged) {
-      const rows = await scratchSilver(deps, session, pipeline);
-      await scratch.put(silverTable(pipeline.name), rows);
-      const before = await scratch.present(silverTable(pipeline.name));
-      const difference = await differenceOf(session, {
-        before,
-        after: `(${rows})`,
-        key: pipeline.silver.key,
-        ignored: track,
-      });
+      const sides = await scratch.put(await proposedSilver(deps, session, pipeline));
+      const { key } = pipeline.silver;
+      const difference = await differenceOf(session, { ...sides, key, ignored: track });
       changes.push({ table: silverTable(pipeline.name), difference });
     }
     const followers = modelChanged
@@ -133,29 +131,22 @@ const modelChanges = async (
     const touched = graph.filter((node) => followers.includes(node) || goldChanged.includes(node.name));
     for (const node of touched) {
       if (!(await scratch.view(node.reads))) continue;
-      await session.connection.run(
-        `CREATE OR REPLACE TABLE ${quoteName(`gold_${node.name}`)} AS ${node.gold.sql}`,
-      );
-      await scratch.put(goldTable(node.name), `SELECT * FROM ${quoteName(`gold_${node.name}`)}`);
-      const difference = await differenceOf(session, {
-        before: await scratch.present(goldTable(node.name)),
-        after: quoteName(`gold_${node.name}`),
-        key: node.gold.key,
-      });
+      const sides = await scratch.put(await proposedGold(session, node));
+      const difference = await differenceOf(session, { ...sides, key: node.gold.key });
       changes.push({ table: goldTable(node.name), difference });
     }
     return changes;
   } finally {
-    scratch.release();
+    await scratch.close();
   }
 };
 
-/** Silver as the changed model makes it of all of bronze, as a SELECT over a table of the session. */
-const scratchSilver = async (
+/** Silver as the changed model makes it of all of bronze. @throws ContractError */
+const proposedSilver = async (
   deps: PipelineDeps,
   session: DuckSession,
   pipeline: Pipeline,
-): Promise<string> => {
+): Promise<Proposed> => {
   const tools = { ...deps, session };
   const sets = await allSets(deps.pool, pipeline.name);
   const lines = await readLines(tools, pipeline, sets);
@@ -163,47 +154,19 @@ const scratchSilver = async (
   const current = { relation: undefined, plan: undefined };
   const { columns } = await mergeLines(tools, pipeline, lines, { sets, rebuild: true, current });
   const own = [...columns.map(({ name }) => name), ...track].map(quoteName).join(', ');
-  await session.connection.run(
-    `CREATE OR REPLACE TABLE silver_scratch AS SELECT ${own} FROM versoes WHERE NOT apaga AND valido_ate IS NULL`,
-  );
-  return 'SELECT * FROM silver_scratch';
+  return {
+    name: silverTable(pipeline.name),
+    select: `SELECT ${own} FROM versoes WHERE NOT apaga AND valido_ate IS NULL`,
+    schema: (table) => silverChanges(pipeline, table, columns),
+  };
 };
 
-/** Views in the session under the lake's names: scratch tables where there are some, else the tables as they are. */
-const openScratch = ({ lake, files }: PipelineDeps, { connection }: DuckSession) => {
-  const made = new Set<string>();
-  const releases: (() => void)[] = [];
-  const present = async (name: string): Promise<string | undefined> => {
-    const table = await findTable(lake, name);
-    if (!table) return undefined;
-    const plan = await planFiles(lake, table);
-    const held = await files.hold(scanLocations(plan));
-    releases.push(held.release);
-    return scanSql(plan, held.localPath);
-  };
-  const put = async (name: string, select: string): Promise<void> => {
-    const [namespace = '', table = ''] = name.split('.');
-    await connection.run(`CREATE SCHEMA IF NOT EXISTS ${quoteName(namespace)}`);
-    await connection.run(`CREATE OR REPLACE VIEW ${quoteName(namespace)}.${quoteName(table)} AS ${select}`);
-    made.add(name);
-  };
-  return {
-    present,
-    put,
-    /** False: one of them is not there. */
-    view: async (names: readonly string[]): Promise<boolean> => {
-      for (const name of names) {
-        if (made.has(name)) continue;
-        const relation = await present(name);
-        if (relation === undefined) return false;
-        await put(name, `SELECT * FROM ${relation}`);
-      }
-      return true;
-    },
-    release: (): void => {
-      for (const release of releases) release();
-    },
-  };
+const proposedGold = async (session: DuckSession, node: GoldNode): Promise<Proposed> => {
+  const rows = quoteName(`gold_${node.name}`);
+  await session.connection.run(`CREATE OR REPLACE TABLE ${rows} AS ${node.gold.sql}`);
+  const select = `SELECT * FROM ${rows}`;
+  const columns = await resultColumns(session.connection, select, goldTable(node.name));
+  return { name: goldTable(node.name), select, schema: (table) => goldChanges(node, columns, table) };
 };
 
 /** How a table differs between two of its snapshots; `to` undefined: the present one. */

@@ -45,7 +45,7 @@ export const quarantineCommand = (
   options: QuarantineFilter & { json?: boolean },
 ): Promise<void> =>
   inRoom(context, async (room) => {
-    const rows = await listQuarantine(room, pipelineNamed(room.listed, name), options);
+    const rows = await listQuarantine(room, pipelineNamed(room.catalogue, name), options);
     const line = (row: RowObject): string =>
       `${row['id']}  ${String(row['alcance']).padEnd(5)}  ${row['coluna'] ?? '-'}: ${row['motivo']}, ${row['detalhe']}\n    ${row['registro']}\n    of ${row['captura_id']}, record ${row['posicao']}`;
     await print(
@@ -57,7 +57,7 @@ export const quarantineCommand = (
 /** `lastro pipeline quarantine NAME --show ID`: the answer in bronze that it came in. */
 export const showQuarantinedCommand = (context: CliContext, name: string, id: string): Promise<void> =>
   inRoom(context, async (room) => {
-    const pipeline = pipelineNamed(room.listed, name);
+    const pipeline = pipelineNamed(room.catalogue, name);
     const row = (await listQuarantine(room, pipeline, { all: true, limit: 1_000_000 })).find(
       (each) => each['id'] === id,
     );
@@ -87,7 +87,7 @@ export const replayCommand = (
   { json }: { json?: boolean },
 ): Promise<void> =>
   inRoom(context, async (room) => {
-    const pipeline = pipelineNamed(room.listed, name);
+    const pipeline = pipelineNamed(room.catalogue, name);
     const before = (await listQuarantine(room, pipeline, { limit: 10_000_000 })).length;
     // Silver is a function of bronze: made anew by the mended contract, every row that fits now is there once.
     const result = await runPipeline(room, pipeline, { rebuild: true, windows: [], signal: context.signal });

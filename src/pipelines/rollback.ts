@@ -10,7 +10,7 @@ import type { GoldOutcome } from './gold.ts';
 import { noteGold } from './gold.ts';
 import { followersOf, goldGraph } from './gold-graph.ts';
 import type { PipelineDeps } from './pipeline-deps.ts';
-import { followGold, underLease } from './run.ts';
+import { followGold, noteFreshness, underLease } from './run.ts';
 import { findRun, type Run, type RunSnapshots, writeSilverState } from './runs.ts';
 import { withSession } from './session.ts';
 import { historyTable, quarantineTable, silverTable } from './silver-tables.ts';
@@ -68,6 +68,7 @@ export const rollbackPipeline = (
       });
     });
     const gold = await followGold(deps, async () => session, pipeline, signal);
+    await noteFreshness(deps, async () => session, pipeline, gold);
     const { target, attempts, windows } = undone;
     return { pipeline: pipeline.name, to: target?.attemptId ?? null, undone: attempts, windows, gold };
   });

@@ -7,8 +7,9 @@ import { newId } from '../shared/ids.ts';
 import { captureWindow } from './capture-window.ts';
 import type { Pipeline } from './declaration.ts';
 import { type DueWindow, dueWindows } from './due.ts';
+import { measureFreshness } from './freshness.ts';
 import { type GoldOutcome, isGoldOwed, refreshGold } from './gold.ts';
-import { followersOf, goldGraph } from './gold-graph.ts';
+import { followersOf, goldGraph, requireGold } from './gold-graph.ts';
 import { silverHash } from './model-hash.ts';
 import { leaseName, leaseTtlMs, type PipelineDeps } from './pipeline-deps.ts';
 import { failRun, finishRun, type RunReport, readSilverState, startRun } from './runs.ts';
@@ -69,8 +70,28 @@ export const runPipeline = (
         : await underLease(deps, pipeline, signal, (held) => moveWindows({ ...run, ...held }, options));
     await deps.fault?.('between-layers');
     const gold = layer === 'silver' ? [] : await followGold(deps, session, pipeline, signal);
+    if (windows.length > 0 || gold.length > 0) await noteFreshness(deps, session, pipeline, gold);
     return { pipeline: pipeline.name, windows, gold };
   });
+
+/** Measures what the run moved. The run is done without it: `status`, or the next run, measures what is left here. */
+export const noteFreshness = async (
+  deps: PipelineDeps,
+  session: LazySession,
+  pipeline: Pipeline,
+  gold: readonly GoldOutcome[],
+): Promise<void> => {
+  const tables = new Set(gold.map((each) => `gold.${each.gold}`));
+  const others = deps.pipelines.filter(
+    ({ name, freshness }) =>
+      name !== pipeline.name && freshness?.tables?.some(({ table }) => tables.has(table)),
+  );
+  for (const each of [pipeline, ...others]) {
+    await measureFreshness(deps, session, each).catch((error: unknown) =>
+      deps.notice?.(`freshness of ${each.name} was not measured: ${String(error)}`),
+    );
+  }
+};
 
 /** Whether anything is to be done at all: most runs of a schedule find nothing, and take no lease for it. */
 const hasWork = async (
@@ -293,6 +314,7 @@ export const followGold = async (
   if (!(await isGoldOwed(deps.pool, pipeline))) return outcomes;
   const opened = await session();
   const graph = await goldGraph(opened.connection, deps.pipelines);
+  requireGold(graph, pipeline);
   for (const { node } of followersOf(graph, silverTable(pipeline.name))) {
     signal.throwIfAborted();
     outcomes.push(await refreshGold({ ...deps, session: opened }, node, signal));

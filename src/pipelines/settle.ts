@@ -7,7 +7,7 @@ import { diffSnapshots, SuspiciousSnapshotError } from './cdc/snapshot-diff.ts';
 import { checkSilver, QualityError, qualityNotices, quarantineByChecks, requireQuality } from './checks.ts';
 import type { Pipeline } from './declaration.ts';
 import { mostGroups } from './gold.ts';
-import { followersOf, type GoldNode, goldGraph } from './gold-graph.ts';
+import { followersOf, type GoldNode, goldGraph, requireGold } from './gold-graph.ts';
 import { silverHash } from './model-hash.ts';
 import type { PipelineDeps } from './pipeline-deps.ts';
 import { recordQuality, type StagedQuality, stageQuality } from './quality/quality-tables.ts';
@@ -166,6 +166,7 @@ const merge = async (
       rebuild,
     });
     const graph = await goldGraph(session.connection, deps.pipelines);
+    requireGold(graph, pipeline);
     const groups = await changedGroups(session, graph, pipeline, merged);
     const report: RunReport = {
       ...request.report,

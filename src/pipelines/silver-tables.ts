@@ -1,5 +1,6 @@
+import type { SchemaChange } from '../lake/evolution.ts';
 import { currentSchema } from '../lake/metadata.ts';
-import type { Column, PrimitiveType, Type } from '../lake/schema.ts';
+import type { PrimitiveType, Type } from '../lake/schema.ts';
 import {
   changeSchema,
   createTable,
@@ -60,8 +61,6 @@ export const quarantineColumns: TableDefinition['columns'] = [
 
 const shown = (type: Type): string => (typeof type === 'string' ? type : type.type);
 
-type TableChange = { readonly add: Column } | { readonly widen: string; readonly to: PrimitiveType };
-
 /** Widening that Iceberg allows. */
 const mayWiden = (from: Type, to: PrimitiveType): boolean => {
   const decimal = /^decimal\(\s*(\d+)\s*,\s*(\d+)\s*\)$/;
@@ -71,20 +70,18 @@ const mayWiden = (from: Type, to: PrimitiveType): boolean => {
 };
 
 /**
- * The table with at least these columns: made where it is missing; new columns are added and types widened where the
- * contract lets the table evolve.
+ * What a table has to go through to have at least these columns: new ones are added and types widened where the contract
+ * lets the table evolve.
  * @throws ContractError the table may not change, or can't change so
  */
-const ensureTable = async (
-  lake: Lake,
-  name: string,
+const changesFor = (
   pipeline: Pipeline,
-  definition: TableDefinition,
-): Promise<Table> => {
-  const found = await findTable(lake, name);
-  if (!found) return createTable(lake, name, definition);
-  const { fields } = currentSchema(found.metadata);
-  const changes = definition.columns.flatMap((column): TableChange[] => {
+  name: string,
+  table: Table,
+  columns: TableDefinition['columns'],
+): SchemaChange[] => {
+  const { fields } = currentSchema(table.metadata);
+  const changes = columns.flatMap((column): SchemaChange[] => {
     const field = fields.find((each) => each.name === column.name);
     if (!field) return [{ add: { ...column, required: false } }];
     const type = column.type as PrimitiveType;
@@ -95,17 +92,30 @@ const ensureTable = async (
       `column ${column.name} of ${name} is ${shown(field.type)} and can't become ${type}: declare it under another name`,
     );
   });
-  if (changes.length === 0) return found;
-  if (modesOf(pipeline).table === 'freeze') {
-    const what = changes.map((change) =>
-      'add' in change ? `+${change.add.name}` : `${change.widen} → ${change.to}`,
-    );
+  if (changes.length > 0 && modesOf(pipeline).table === 'freeze') {
+    const what = changes.map((change) => {
+      if ('add' in change) return `+${change.add.name}`;
+      return 'widen' in change ? `${change.widen} → ${change.to}` : '';
+    });
     throw new ContractError(
       pipeline.name,
       `${name} would change (${what.join(', ')}), and its contract is frozen`,
     );
   }
-  return changeSchema(lake, name, changes);
+  return changes;
+};
+
+/** The table with at least these columns: made where it is missing. @throws ContractError as `changesFor` */
+const ensureTable = async (
+  lake: Lake,
+  name: string,
+  pipeline: Pipeline,
+  definition: TableDefinition,
+): Promise<Table> => {
+  const found = await findTable(lake, name);
+  if (!found) return createTable(lake, name, definition);
+  const changes = changesFor(pipeline, name, found, definition.columns);
+  return changes.length === 0 ? found : changeSchema(lake, name, changes);
 };
 
 const partitionOf = ({ silver: { partition } }: Pipeline): PartitionBy[] =>
@@ -115,16 +125,30 @@ const sortOf = ({ silver: { key } }: Pipeline): SortBy[] => key.map((column) => 
 
 export type SilverTables = { readonly current: Table; readonly history: Table; readonly quarantine: Table };
 
+const ownColumns = (pipeline: Pipeline, columns: readonly ResultColumn[]): TableDefinition['columns'] =>
+  columns.map(({ name, type }) => {
+    const doc = pipeline.silver.columns[name]?.doc;
+    return { name, type, ...(doc === undefined ? {} : { doc }) };
+  });
+
+/** What the silver table would go through for these columns. @throws ContractError it may not, or can't */
+export const silverChanges = (
+  pipeline: Pipeline,
+  table: Table,
+  columns: readonly ResultColumn[],
+): SchemaChange[] =>
+  changesFor(pipeline, silverTable(pipeline.name), table, [
+    ...ownColumns(pipeline, columns),
+    ...trackColumns,
+  ]);
+
 /** The three tables of a pipeline's silver. */
 export const ensureSilver = async (
   lake: Lake,
   pipeline: Pipeline,
   columns: readonly ResultColumn[],
 ): Promise<SilverTables> => {
-  const own: TableDefinition['columns'] = columns.map(({ name, type }) => {
-    const doc = pipeline.silver.columns[name]?.doc;
-    return { name, type, ...(doc === undefined ? {} : { doc }) };
-  });
+  const own = ownColumns(pipeline, columns);
   const layout = { partitionBy: partitionOf(pipeline), sortBy: sortOf(pipeline) };
   return {
     current: await ensureTable(lake, silverTable(pipeline.name), pipeline, {

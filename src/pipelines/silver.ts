@@ -12,6 +12,7 @@ import { findTable, type Lake, type Table } from '../lake/tables.ts';
 import { bodiesOf } from './bodies.ts';
 import { guardSnapshot } from './cdc/snapshot-diff.ts';
 import type { Pipeline } from './declaration.ts';
+import { findEmptied, stageEmptied } from './emptied.ts';
 import { resultColumns } from './result-columns.ts';
 import { type CaptureSet, capturesOf } from './sets.ts';
 import { absencesSql, eventsSql, linesSql, sameKey, versionsSql } from './silver-sql.ts';
@@ -99,8 +100,15 @@ export const readLines = async (
     `INSERT INTO violacoes SELECT _registro, NULL, 'chave_nula', 'expected ${key(pipeline).join(', ')}, found null', 'linha' FROM linhas WHERE ${anyNull}`,
   );
   await connection.run(`DELETE FROM linhas WHERE ${anyNull}`);
-  return { typed, columns };
+  const emptied = await stageEmptied(session, pipeline);
+  if (emptied === 0) return { typed, columns };
+  const notice = `the source was emptied ${emptied} times: what it had before is removed`;
+  return { typed: { ...typed, notices: [...typed.notices, notice] }, columns };
 };
+
+/** Whether a record said that all keys are gone: then any row of silver may be touched. */
+const isEmptied = async (session: DuckSession, { silver }: Pipeline): Promise<boolean> =>
+  silver.deletes?.all !== undefined && (await count(session, 'esvaziamentos')) > 0;
 
 const nullColumn = ({ name, type }: ResultColumn): string =>
   `CAST(NULL AS ${duckType(type)}) AS ${quoteName(name)}`;
@@ -150,16 +158,19 @@ export const mergeLines = async (
     await findAbsences(session, pipeline, sets, present);
     if (!rebuild) await requireWholeSnapshot(session, pipeline, present);
   }
+  const emptied = await isEmptied(session, pipeline);
+  if (emptied) await findEmptied(session, pipeline, present);
+  const absences = isFull || emptied;
   const own = key(pipeline).map(quoteName).join(', ');
   await connection.run(
-    `CREATE OR REPLACE TABLE chaves_tocadas AS SELECT DISTINCT ${own} FROM linhas ${isFull ? `UNION SELECT ${own} FROM ausencias` : ''}`,
+    `CREATE OR REPLACE TABLE chaves_tocadas AS SELECT DISTINCT ${own} FROM linhas ${absences ? `UNION SELECT ${own} FROM ausencias` : ''}`,
   );
   const events = eventsSql({
     columns: names,
     key: key(pipeline),
     newest: pipeline.silver.newest ?? [],
     current: present,
-    absences: isFull,
+    absences,
   });
   await connection.run(`CREATE OR REPLACE TABLE eventos AS ${events}`);
   await connection.run(`CREATE OR REPLACE TABLE versoes AS ${versionsSql(names, key(pipeline))}`);
@@ -267,7 +278,8 @@ export const withCurrent = async <T>(
 ): Promise<T> => {
   const table = await findTable(deps.lake, silverTable(pipeline.name));
   if (!table) return work({ relation: undefined, plan: undefined });
-  const filter = 'full' in pipeline.windows ? [] : await candidateFilter(deps.session, pipeline, table);
+  const isWhole = 'full' in pipeline.windows || (await isEmptied(deps.session, pipeline));
+  const filter = isWhole ? [] : await candidateFilter(deps.session, pipeline, table);
   const plan = await planFiles(deps.lake, table, { filter });
   const held = await deps.files.hold(scanLocations(plan));
   try {

@@ -1,14 +1,16 @@
 import { allRows } from '../lake/duckdb-session.ts';
 import { findHoles, frontier, listIntervals } from '../platform/ledger-views.ts';
-import type { Pipeline } from './declaration.ts';
+import type { Pipeline, SourceHold } from './declaration.ts';
 import { dueWindows } from './due.ts';
+import { measureFreshness, type TableAge, tableAges } from './freshness.ts';
 import { readOwed } from './gold.ts';
 import type { GoldNode } from './gold-graph.ts';
 import { silverHash } from './model-hash.ts';
 import type { PipelineDeps } from './pipeline-deps.ts';
 import { withQuarantine } from './quarantine.ts';
 import { listRuns, type Run, readSilverState } from './runs.ts';
-import { withSession } from './session.ts';
+import { withLazySession, withSession } from './session.ts';
+import { askHold, isTooMuch } from './source-hold.ts';
 import { type CadenceName, cadencesOf, hourMs } from './windows.ts';
 
 export type CadenceStatus = {
@@ -34,11 +36,20 @@ export type PipelineStatus = {
   /** Gold tables that have yet to follow. */
   readonly goldOwed: readonly string[];
   readonly lastRuns: readonly Run[];
+  /** Of the tables that have a target, and their parts. */
+  readonly tables: readonly TableAge[];
+  /** What the source keeps until it is read; null: nothing, or it is of no such kind. */
+  readonly hold: SourceHold | null;
+  /** The source could not be asked for it. */
+  readonly holdError: string | null;
 };
 
 /** Anything that people should look at. */
-export const isTroubled = ({ cadences, stale }: PipelineStatus): boolean =>
-  stale || cadences.some(({ failed, holes }) => failed > 0 || holes.length > 0);
+export const isTroubled = ({ cadences, stale, tables, hold }: PipelineStatus): boolean =>
+  stale ||
+  cadences.some(({ failed, holes }) => failed > 0 || holes.length > 0) ||
+  tables.some((table) => table.stale) ||
+  (hold !== null && isTooMuch(hold));
 
 export const pipelineStatus = async (
   deps: PipelineDeps,
@@ -77,6 +88,8 @@ export const pipelineStatus = async (
   for (const node of graph.filter(({ owner }) => owner === pipeline.name)) {
     if (await readOwed(pool, node)) owed.push(node.name);
   }
+  await withLazySession(deps, (session) => measureFreshness(deps, session, pipeline));
+  const held = await askHold(pipeline, deps.env);
   return {
     pipeline: pipeline.name,
     cadences,
@@ -87,6 +100,9 @@ export const pipelineStatus = async (
     quarantined: await openQuarantine(deps, pipeline),
     goldOwed: owed,
     lastRuns: await listRuns(pool, { pipeline: pipeline.name, limit: 5 }),
+    tables: await tableAges(pool, pipeline, now),
+    hold: held && 'hold' in held ? held.hold : null,
+    holdError: held && 'error' in held ? held.error : null,
   };
 };
 

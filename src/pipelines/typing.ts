@@ -46,6 +46,9 @@ export type Typed = {
 
 const chunkRows = 2_048;
 
+/** `apaga`: the record is a row; its key is gone; all keys are gone (see emptied.ts). */
+const [kept, keyGone, allGone] = [0, 1, 2];
+
 /** Modes with their defaults. */
 export const modesOf = ({ silver }: Pipeline): Required<NonNullable<Pipeline['silver']['contract']>> => ({
   table: 'evolve',
@@ -182,7 +185,7 @@ export const typeRecords = async (
     const seen = timestampTZValue(BigInt(body.fetchedAt.getTime()) * 1000n);
     for (const [position, record] of list.entries()) {
       const row = reading.row(next, record, plain?.[position], body);
-      const place = [next, body.captureId, body.setId, position, seen, row.deletes ? 1 : 0, row.others];
+      const place = [next, body.captureId, body.setId, position, seen, row.deletes, row.others];
       stage.add([...place, ...row.texts]);
       next++;
     }
@@ -251,15 +254,19 @@ const openReading = (pipeline: Pipeline, violate: Violate) => {
       if (typeof record !== 'object' || record === null || Array.isArray(record)) {
         const mode = modes.types === 'evolve' ? 'quarantine_row' : modes.types;
         break_(id, null, 'nao_e_objeto', jsonText(record).slice(0, 500), mode);
-        return { texts: columns.map(() => null), others: null, deletes: false };
+        return { texts: columns.map(() => null), others: null, deletes: kept };
       }
-      const fault = plain === undefined ? undefined : check(plain);
+      const { deletes } = silver;
+      const op = deletes && valueText(at(record, deletes.field)).text;
+      const gone =
+        op === undefined ? kept : op === deletes?.value ? keyGone : op === deletes?.all ? allGone : kept;
+      const fault = plain === undefined || gone === allGone ? undefined : check(plain);
       if (fault !== undefined) {
         break_(id, null, 'esquema', fault, modes.types === 'freeze' ? 'freeze' : 'quarantine_row');
       }
       const texts = columns.map(([column, declared]) => {
         const { text, kind } = originText(declared, column, record, body);
-        if (kind === 'absent') missing.set(column, (missing.get(column) ?? 0) + 1);
+        if (kind === 'absent' && gone !== allGone) missing.set(column, (missing.get(column) ?? 0) + 1);
         if (declared.json !== undefined && text !== null && kind !== declared.json) {
           const mode = modes.types === 'evolve' ? 'quarantine_row' : modes.types;
           break_(
@@ -273,9 +280,7 @@ const openReading = (pipeline: Pipeline, violate: Violate) => {
         }
         return text;
       });
-      const { deletes } = silver;
-      const isDelete = deletes !== undefined && valueText(at(record, deletes.field)).text === deletes.value;
-      return { texts, others: othersOf(id, record), deletes: isDelete };
+      return { texts, others: othersOf(id, record), deletes: gone };
     },
     notices: (records: number): string[] => {
       const gone = [...missing]
@@ -336,7 +341,7 @@ const castRecords = async (
     if (!required(name, column)) continue;
     await connection.run(
       `INSERT INTO violacoes SELECT c._registro, ${quoteText(name)}, 'ausente', 'expected a value, found none', 'linha'
-       FROM chaves c JOIN brutos b USING (_registro) WHERE b.${textColumn(name)} IS NULL AND b.apaga = ${silver.key.includes(name) ? 'b.apaga' : '0'}
+       FROM chaves c JOIN brutos b USING (_registro) WHERE b.${textColumn(name)} IS NULL AND ${silver.key.includes(name) ? `b.apaga <> ${allGone}` : `b.apaga = ${kept}`}
          AND c._registro NOT IN (SELECT _registro FROM violacoes WHERE alcance = 'linha')`,
     );
   }
@@ -362,7 +367,11 @@ const castRecords = async (
   await connection.run(
     `CREATE OR REPLACE TABLE registros AS SELECT ${['c.*', ...variantSql].join(', ')}
      FROM chaves c ${variants.length > 0 ? 'JOIN brutos b USING (_registro)' : ''}
-     WHERE c._registro NOT IN (SELECT _registro FROM violacoes WHERE alcance = 'linha')`,
+     WHERE c._registro NOT IN (SELECT _registro FROM violacoes WHERE alcance = 'linha')${
+       silver.deletes?.all === undefined
+         ? ''
+         : ` AND c._registro NOT IN (SELECT _registro FROM brutos WHERE apaga = ${allGone})`
+     }`,
   );
   return [
     ...added.map(({ name }) => ({ name, type: 'string' as const })),

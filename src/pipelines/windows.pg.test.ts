@@ -248,6 +248,7 @@ describe('schedules', () => {
       db: database.pool,
       clock: () => new Date('2024-06-01T02:00:00Z'),
       folder: undefined,
+      env: {},
     };
     await startDue(deps, 'day');
     expect(queued).toContainEqual([

@@ -226,6 +226,11 @@ export const settings = {
     about: 'Folder with pipeline files of your own, beside those that come along.',
     schema: z.string().optional(),
   },
+  LASTRO_STATE_HOLIDAYS: {
+    about:
+      'CSV file with the holidays of states, `uf,dia,nome,desde,ate`, for `gold.dias_uteis_uf`; absent: none.',
+    schema: z.string().optional(),
+  },
   PIPELINE_CONCURRENCY: {
     about: 'Pipelines that a worker process runs at once.',
     schema: z.coerce.number().int().min(1).max(16).default(2),

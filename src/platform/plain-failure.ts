@@ -19,3 +19,19 @@ export const plainFailure = (
   if (full) return full;
   return common.includes(error.name) || names.includes(error.name) ? new UserError(error.message, 1) : error;
 };
+
+/** Opens what a command works with, and closes it whatever comes; what it can fail of by itself is told as `plainFailure` does. */
+export const inRoomOf = async <Room extends { readonly close: () => Promise<void> }>(
+  open: () => Promise<Room>,
+  work: (room: Room) => Promise<void>,
+  told: Parameters<typeof plainFailure>[1],
+): Promise<void> => {
+  const room = await open();
+  try {
+    await work(room);
+  } catch (error) {
+    throw plainFailure(error, told);
+  } finally {
+    await room.close();
+  }
+};

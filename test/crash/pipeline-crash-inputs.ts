@@ -37,6 +37,15 @@ export const crashPipeline = definePipeline({
   ],
 });
 
+/** The same with a model that changed: another value for each row, and a column more. */
+export const changedCrashPipeline = definePipeline({
+  ...crashPipeline,
+  silver: {
+    ...crashPipeline.silver,
+    sql: "SELECT _registro, id, data, CAST(valor + 1 AS DECIMAL(10,2)) AS valor, 'x' AS nota FROM registros",
+  },
+});
+
 const rowsOf = (day: string, restated: boolean) =>
   [0, 1, 2].map((n) => {
     const id = Number(day.slice(8)) * 10 + n;

@@ -1,10 +1,14 @@
 import type { Pool } from 'pg';
+import { expect } from 'vitest';
+import { loadTable } from '../../src/lake/tables.ts';
 import type { FaultPoint } from '../../src/pipelines/faults.ts';
+import { planPipeline } from '../../src/pipelines/plan.ts';
+import { scratchMaxAgeMs } from '../../src/pipelines/scratch.ts';
 import { listIntervals } from '../../src/platform/ledger-views.ts';
 import { type PipelineRoom, pipelineRoom } from '../services/pipelines.ts';
 import { type TestDatabase, testDatabase } from '../services/postgres.ts';
 import { doomedAt, expireLeases, killsItself, orphansAfterCleaning, random } from './dying.ts';
-import { crashApi, crashPipeline } from './pipeline-crash-inputs.ts';
+import { changedCrashPipeline, crashApi, crashPipeline } from './pipeline-crash-inputs.ts';
 
 export const faultPoints: readonly FaultPoint[] = [
   'after-page',
@@ -16,6 +20,9 @@ export const faultPoints: readonly FaultPoint[] = [
   'at-gold-commit',
   'after-gold',
 ];
+
+/** Of the plan of a changed model: its scratch branches are there then. */
+export const planFaultPoints: readonly FaultPoint[] = ['after-branch', 'after-scratch', 'before-drop'];
 
 /** What must not depend on crashes: everything but ids and the instants of fetching. */
 export type World = Record<string, unknown[]>;
@@ -107,4 +114,28 @@ export const killedWorld = (point: FaultPoint, nth: number): Promise<{ world: Wo
       await room.run(crashPipeline);
     }
     return { world: await worldOf(room, pool), killed };
+  });
+
+/**
+ * Runs that end, then the plan of a changed model in a process that kills itself. Gives the branches that it left, and
+ * the world once a plan that came after the guard time has ended.
+ */
+export const killedPlan = (point: FaultPoint): Promise<{ world: World; killed: boolean; left: string[] }> =>
+  inRoom(async (room, { url, pool }) => {
+    for (const day of days) {
+      room.setClock(day);
+      await room.run(crashPipeline);
+    }
+    const args = [url, room.folder, point, '1', days[1] ?? '', 'plan'];
+    const killed = await killsItself('pipeline-process.ts', args);
+    const { metadata } = await loadTable(room.lake, 'silver.crash');
+    const left = Object.keys(metadata.refs).filter((ref) => ref !== 'main');
+    const later = { ...room.lake, clock: () => new Date(Date.now() + scratchMaxAgeMs + 1_000) };
+    await planPipeline(
+      { ...room.deps, lake: later, pipelines: [changedCrashPipeline] },
+      changedCrashPipeline,
+    );
+    const after = await loadTable(room.lake, 'silver.crash');
+    expect(Object.keys(after.metadata.refs)).toEqual(['main']);
+    return { world: await worldOf(room, pool), killed, left };
   });

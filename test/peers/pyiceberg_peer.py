@@ -56,6 +56,12 @@ def main():
         rows = [{key: shown(value) for key, value in row.items()} for row in scan.to_arrow().to_pylist()]
         files = len(list(scan.plan_files()))
         print(json.dumps({"rows": rows, "files": files}))
+    elif command == "read_ref":
+        snapshot = table.snapshot_by_name(argument)
+        rows = table.scan(snapshot_id=snapshot.snapshot_id).to_arrow().to_pylist()
+        print(json.dumps([{key: shown(value) for key, value in row.items()} for row in rows]))
+    elif command == "refs":
+        print(json.dumps({name: ref.snapshot_ref_type.value for name, ref in table.metadata.refs.items()}))
     elif command == "history":
         print(json.dumps([str(snapshot.snapshot_id) for snapshot in table.snapshots()]))
     elif command == "inspect":

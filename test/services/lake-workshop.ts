@@ -6,6 +6,7 @@ import { jdbcCatalog } from '../../src/lake/catalog/jdbc.ts';
 import { type WriteOptions, writeDataFiles } from '../../src/lake/data-writer.ts';
 import { allRows, type DuckSession, openDuckDb, type RowObject } from '../../src/lake/duckdb-session.ts';
 import { openFileCache } from '../../src/lake/file-cache.ts';
+import { tableAt } from '../../src/lake/refs.ts';
 import { planFiles, type ScanOptions, scanLocations, scanSql } from '../../src/lake/scan.ts';
 import {
   append,
@@ -51,7 +52,7 @@ export const openLakeWorkshop = async (): Promise<LakeWorkshop> => {
     folder,
     with: (parts) => openLake({ store: parts.store ?? store, catalog: parts.catalog ?? catalog }),
     write: async (name, relation, options = {}) => {
-      const table = await loadTable(lake, name, options.tx);
+      const table = tableAt(await loadTable(lake, name, options.tx), options.branch);
       const add = await writeDataFiles({ lake, session }, table, relation, options);
       return append(lake, name, { add }, options);
     },

@@ -129,7 +129,10 @@ describe('time travel', () => {
       { time: new Date('2026-01-31T10:00:00Z') },
       { time: new Date('2026-01-31T13:00:00Z') },
     ]);
-    await expect(tables("SELECT * FROM n.a AT (VERSION => 'main')")).rejects.toThrow(/snapshot's id/);
+    expect((await tables("SELECT * FROM n.a AT (VERSION => 'scratch_1')"))[0]?.at).toEqual({
+      ref: 'scratch_1',
+    });
+    await expect(tables("SELECT * FROM n.a AT (VERSION => '')")).rejects.toThrow(/name of a branch/);
     await expect(tables('SELECT * FROM n.a AT (TIMESTAMP => now())')).rejects.toThrow(/constants/);
   });
 

@@ -6,12 +6,15 @@ import { QueryError } from './engine.ts';
 /** A node of DuckDB's syntax tree as `json_serialize_sql` writes it. Integers beyond 2^53 are bigint. */
 export type Node = { [key: string]: unknown };
 
+/** An older state, or another one: a snapshot, an instant, a branch or tag. */
+export type Travel = { readonly snapshotId: string } | { readonly time: Date } | { readonly ref: string };
+
 /** One mention of a table in the query's text. */
 export type TableMention = {
   /** Empty: the query names the table alone. */
   readonly namespace: string;
   readonly table: string;
-  readonly at?: { readonly snapshotId: string } | { readonly time: Date };
+  readonly at?: Travel;
   readonly node: Node;
 };
 
@@ -139,10 +142,13 @@ const toMention = (node: Node): TableMention => {
   return { namespace, table, node, ...(at === undefined ? {} : { at }) };
 };
 
-const toTravel = (clause: Node): { snapshotId: string } | { time: Date } => {
+const toTravel = (clause: Node): Travel => {
   const constant = constantOf(clause.expr);
   if (clause.unit === 'VERSION' && constant && /^\d+$/.test(String(constant.value))) {
     return { snapshotId: String(constant.value) };
+  }
+  if (clause.unit === 'VERSION' && typeof constant?.value === 'string' && constant.value !== '') {
+    return { ref: constant.value };
   }
   if (clause.unit === 'TIMESTAMP' && constant && typeof constant.value === 'string') {
     const iso = constant.value.trim().replace(' ', 'T');
@@ -152,7 +158,7 @@ const toTravel = (clause: Node): { snapshotId: string } | { time: Date } => {
     if (!Number.isNaN(time.getTime())) return { time };
   }
   throw new QueryError(
-    "expected AT (VERSION => a snapshot's id) or AT (TIMESTAMP => '2026-01-31 12:00:00') with constants",
+    "expected AT (VERSION => a snapshot's id, or the name of a branch) or AT (TIMESTAMP => '2026-01-31 12:00:00') with constants",
   );
 };
 

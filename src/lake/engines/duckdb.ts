@@ -10,7 +10,14 @@ import { type Lake, listTables, loadTable, type Table } from '../tables.ts';
 import { confineToFiles } from './duckdb-confinement.ts';
 import { exportProjection } from './duckdb-export.ts';
 import { findFilters, toPredicate } from './duckdb-filters.ts';
-import { lower, parseStatement, type Statement, type TableMention, toSql } from './duckdb-statement.ts';
+import {
+  lower,
+  parseStatement,
+  type Statement,
+  type TableMention,
+  type Travel,
+  toSql,
+} from './duckdb-statement.ts';
 import { rowsOf, typeName } from './duckdb-values.ts';
 import {
   type Batch,
@@ -152,12 +159,7 @@ const planViews = async (lake: Lake, { tree, tables }: Statement): Promise<View[
     const table = loaded.get(fullName) ?? (await loadTable(lake, fullName));
     loaded.set(fullName, table);
     const name = viewName(mention);
-    const options =
-      mention.at === undefined
-        ? {}
-        : 'time' in mention.at
-          ? { at: mention.at.time }
-          : { snapshotId: mention.at.snapshotId };
+    const options = mention.at === undefined ? {} : toScanOptions(mention.at);
     const conditions = filters.get(mention.node) ?? [];
     // An older snapshot has its own schema, in which a name may stand for another column.
     const schema =
@@ -175,6 +177,9 @@ const planViews = async (lake: Lake, { tree, tables }: Statement): Promise<View[
   }
   return [...views.values()];
 };
+
+const toScanOptions = (at: Travel): ScanOptions =>
+  'time' in at ? { at: at.time } : 'ref' in at ? { ref: at.ref } : { snapshotId: at.snapshotId };
 
 /** What cannot be planned (no such snapshot, a file format that is not read) is said as it is, without a stack. */
 const planMentioned = async (
@@ -198,7 +203,7 @@ const union = (a: ScanPlan, b: ScanPlan): ScanPlan => {
 
 const viewName = ({ table, at }: TableMention): string => {
   if (at === undefined) return table;
-  return 'time' in at ? `${table}@${at.time.toISOString()}` : `${table}@${at.snapshotId}`;
+  return `${table}@${'time' in at ? at.time.toISOString() : 'ref' in at ? at.ref : at.snapshotId}`;
 };
 
 /** The mention with AT becomes a mention of its view, under the name that the rest of the query knows it by. */

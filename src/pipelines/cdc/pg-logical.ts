@@ -12,6 +12,7 @@ import {
   type LogPosition,
   openSlot,
   parsePosition,
+  slotStatus,
 } from './replication-slot.ts';
 
 export type LogicalSourceOptions = SourceDatabase & {
@@ -25,6 +26,8 @@ export type LogicalSourceOptions = SourceDatabase & {
   readonly pageRows?: number;
   /** Most bytes of one page, as the source sends them. Default 16 MiB. */
   readonly pageBytes?: number;
+  /** More of its log than this, kept by the source for the slot, is an alert. Default 1 GiB. */
+  readonly keptBytesLimit?: number;
 };
 
 /**
@@ -153,5 +156,19 @@ export const pgLogicalSource = (options: LogicalSourceOptions): CustomSource => 
     },
     acknowledge: (watermark, env) =>
       withClient(sourceUrl(options, env), (db) => confirmSlot(db, slot, parsePosition(watermark))),
+    hold: async (env) => {
+      const found = await withClient(sourceUrl(options, env), (db) => slotStatus(db, slot), {
+        timeoutMs: 5_000,
+      });
+      return (
+        found && {
+          what: `slot ${slot}`,
+          bytes: found.keptBytes,
+          limitBytes: options.keptBytesLimit ?? 1024 ** 3,
+          state: found.walStatus,
+          unreadSeconds: found.unreadSeconds,
+        }
+      );
+    },
   };
 };

@@ -14,9 +14,14 @@ export const sourceUrl = ({ urlFrom }: SourceDatabase, env: NodeJS.ProcessEnv): 
 };
 
 /** Runs `work` on a connection of its own, under the settings that make every value's text the same everywhere. */
-export const withClient = async <T>(url: string, work: (db: Db) => Promise<T>): Promise<T> => {
+export const withClient = async <T>(
+  url: string,
+  work: (db: Db) => Promise<T>,
+  { timeoutMs }: { timeoutMs?: number } = {},
+): Promise<T> => {
   const client = new pg.Client({
     connectionString: url,
+    ...(timeoutMs === undefined ? {} : { connectionTimeoutMillis: timeoutMs, query_timeout: timeoutMs }),
     options: valueSettings,
     application_name: 'lastro pipelines',
   });

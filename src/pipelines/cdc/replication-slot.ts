@@ -16,6 +16,8 @@ export type SlotStatus = {
   readonly lagBytes: number;
   /** Bytes of the log that the source keeps because of this slot. */
   readonly keptBytes: number;
+  /** Seconds since the last connection to it ended; null: one is there, or the source does not say (before PostgreSQL 17). */
+  readonly unreadSeconds: number | null;
 };
 
 /**
@@ -77,15 +79,17 @@ type SlotRow = {
   confirmed: string | null;
   lag: string | null;
   kept: string | null;
+  unread: string | null;
 };
 
 const readSlot = async (db: Db, slot: string): Promise<SlotRow | undefined> => {
-  // The column invalidation_reason came with PostgreSQL 17; to_jsonb asks for it where it is.
+  // The columns invalidation_reason and inactive_since came with PostgreSQL 17; to_jsonb asks for them where they are.
   const { rows } = await db.query<SlotRow>(
     `SELECT plugin, database, current_database() AS here, active, wal_status, to_jsonb(s) ->> 'invalidation_reason' AS invalidation_reason,
             confirmed_flush_lsn::text AS confirmed,
             pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::text AS lag,
-            pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::text AS kept
+            pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::text AS kept,
+            extract(epoch FROM clock_timestamp() - (to_jsonb(s) ->> 'inactive_since')::timestamptz)::text AS unread
      FROM pg_replication_slots s WHERE slot_name = $1`,
     [slot],
   );
@@ -103,6 +107,7 @@ export const slotStatus = async (db: Db, slot: string): Promise<SlotStatus | nul
     confirmed: parseLsn(row.confirmed ?? '0/0'),
     lagBytes: Number(row.lag ?? 0),
     keptBytes: Number(row.kept ?? 0),
+    unreadSeconds: row.active || row.unread === null ? null : Math.max(0, Number(row.unread)),
   };
 };
 

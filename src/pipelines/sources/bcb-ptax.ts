@@ -39,7 +39,8 @@ export default definePipeline({
     newest: ['publicada_em'],
     partition: { column: 'data', by: 'year' },
   },
-  freshness: { hours: 48 },
+  // No quote on weekends and holidays; Carnival is five days.
+  freshness: { hours: 48, tables: [{ table: 'silver.bcb_ptax', column: 'data', hours: 168 }] },
   checks: [
     { kind: 'sql', name: 'compra acima da venda', sql: 'SELECT * FROM silver.bcb_ptax WHERE compra > venda' },
     { kind: 'range', column: 'venda', min: '0.00001', onFail: 'quarantine' },

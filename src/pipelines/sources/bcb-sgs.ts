@@ -56,7 +56,15 @@ export default definePipeline({
     expects: ({ from, to, slice }) =>
       Math.max(0, slice['serie'] === '11' ? Math.floor(weekdays(from, to) * 0.8) - 5 : months(from, to) - 2),
   },
-  freshness: { hours: 48 },
+  freshness: {
+    hours: 48,
+    tables: [
+      // A day's Selic comes the next business day; Carnival is five days. The IPCA of a month is dated its first day
+      // and comes around the tenth of the next one, so the newest is at most 70 days old.
+      { table: 'silver.bcb_sgs', column: 'data', by: 'serie', hours: 168, except: { '433': 1_800 } },
+      { table: 'gold.selic_mensal', column: 'mes', hours: 960 },
+    ],
+  },
   checks: [
     { kind: 'accepted_values', column: 'serie', values: ['11', '433'], onFail: 'stop' },
     { kind: 'range', column: 'valor', min: '-5', max: '10', onFail: 'quarantine' },

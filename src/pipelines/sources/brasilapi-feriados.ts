@@ -6,7 +6,7 @@ const years = Array.from({ length: 16 }, (_, n) => String(2020 + n));
  * BrasilAPI: national holidays, a list for each year. A law may move or add one, also of a year that has begun: the
  * lists are read whole each day. A day can be two holidays at once (in 2030 Easter is on Tiradentes).
  *
- * States' own holidays and the Monday of Carnival are not in it.
+ * The Monday of Carnival is not in it, and no state's own holidays: `dias_uteis_uf` takes those from `feriados_uf`.
  */
 export default definePipeline({
   name: 'brasilapi_feriados',
@@ -47,14 +47,21 @@ export default definePipeline({
      calendario AS (
        SELECT CAST(DATE '2020-01-01' + (a.d + 10 * b.d + 100 * c.d + 1000 * e.d) * INTERVAL '1' DAY AS DATE) AS dia
        FROM digitos a CROSS JOIN digitos b CROSS JOIN digitos c CROSS JOIN digitos e),
-     uteis AS (
-       SELECT CAST(date_trunc('month', dia) AS DATE) AS mes, count(*) AS dias_uteis
+     dias AS (
+       SELECT dia, CAST(date_trunc('month', dia) AS DATE) AS mes
        FROM calendario
        WHERE dia <= DATE '2035-12-31' AND extract(DOW FROM dia) BETWEEN 1 AND 5
-         AND dia NOT IN (SELECT data FROM silver.brasilapi_feriados)
-       GROUP BY CAST(date_trunc('month', dia) AS DATE)),
+         AND dia NOT IN (SELECT data FROM silver.brasilapi_feriados)),
+     uteis AS (SELECT mes, count(*) AS dias FROM dias GROUP BY mes),
+     fechados AS (
+       SELECT DISTINCT f.uf, d.dia, d.mes FROM silver.feriados_uf f CROSS JOIN dias d
+       WHERE f.dia IN (CAST(d.dia AS VARCHAR), substr(CAST(d.dia AS VARCHAR), 6))
+         AND extract(YEAR FROM d.dia) BETWEEN coalesce(f.desde, 0) AND coalesce(f.ate, 9999)),
+     estaduais AS (SELECT uf, mes, count(*) AS dias FROM fechados GROUP BY uf, mes),
      estados AS (SELECT uf, count(*) AS municipios FROM silver.ibge_localidades GROUP BY uf)
-SELECT estados.uf, uteis.mes, uteis.dias_uteis, estados.municipios FROM estados CROSS JOIN uteis`,
+SELECT estados.uf, uteis.mes, uteis.dias - coalesce(estaduais.dias, 0) AS dias_uteis, estados.municipios,
+  coalesce(estaduais.dias, 0) AS feriados_estaduais
+FROM estados CROSS JOIN uteis LEFT JOIN estaduais ON estaduais.uf = estados.uf AND estaduais.mes = uteis.mes`,
       key: ['uf', 'mes'],
     },
   ],

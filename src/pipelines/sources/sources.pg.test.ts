@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -7,7 +7,7 @@ import { type Sandbox, startSandbox } from '../../../sandbox/sandbox.ts';
 import { type PipelineRoom, pipelineRoom } from '../../../test/services/pipelines.ts';
 import { type TestDatabase, testDatabase } from '../../../test/services/postgres.ts';
 import type { RowObject } from '../../lake/duckdb-session.ts';
-import { type Listed, loadPipelines } from '../catalogue.ts';
+import { loadPipelines } from '../catalogue.ts';
 import type { Cadence, Pipeline } from '../declaration.ts';
 import type { PipelineRun } from '../run.ts';
 import { openTransport } from '../transport.ts';
@@ -15,6 +15,7 @@ import bcbPtax from './bcb-ptax.ts';
 import bcbSgs from './bcb-sgs.ts';
 import brasilapiBancos from './brasilapi-bancos.ts';
 import brasilapiFeriados from './brasilapi-feriados.ts';
+import feriadosUf from './feriados-uf.ts';
 import ibgeLocalidades from './ibge-localidades.ts';
 
 let home: string;
@@ -60,13 +61,18 @@ const from = (pipeline: Pipeline, first: string): Pipeline =>
     (pipeline.windows as Cadence[]).map((cadence) => ({ ...cadence, from: first })),
   );
 
-const run = async (pipeline: Pipeline, at: string): Promise<PipelineRun> => {
+const run = async (
+  pipeline: Pipeline,
+  at: string,
+  own: Record<string, string> = {},
+): Promise<PipelineRun> => {
   now = at;
   room.setClock(at);
   const apis = { BCB_SGS_URL: 'sgs', BCB_PTAX_URL: 'ptax', IBGE_URL: 'ibge', BRASILAPI_URL: 'brasilapi' };
-  const env = Object.fromEntries(
-    Object.entries(apis).map(([name, api]) => [name, `${sandbox.url}/apis/${api}`]),
-  );
+  const env = {
+    ...Object.fromEntries(Object.entries(apis).map(([name, api]) => [name, `${sandbox.url}/apis/${api}`])),
+    ...own,
+  };
   const sleep = async (): Promise<void> => pause(1);
   return room.run(pipeline, {}, { send: transport.send, env, sleep, pipelines });
 };
@@ -76,12 +82,14 @@ const find = (rows: RowObject[], column: string, value: unknown): RowObject | un
 
 it('come along, each with a name of its own', async () => {
   await open(bcbSgs);
-  const listed: Listed[] = await loadPipelines(undefined);
+  const { listed, broken } = await loadPipelines(undefined);
+  expect(broken).toEqual([]);
   expect(listed.map(({ pipeline }) => pipeline.name)).toEqual([
     'bcb_ptax',
     'bcb_sgs',
     'brasilapi_bancos',
     'brasilapi_feriados',
+    'feriados_uf',
     'ibge_localidades',
   ]);
 });
@@ -250,9 +258,11 @@ describe('IBGE and BrasilAPI', () => {
   }, 60_000);
 
   it('give the business days of every state', async () => {
-    await open(holidays, ibge);
+    await open(holidays, ibge, feriadosUf);
     expect((await run(holidays, '2024-06-01T02:00:00Z')).gold).toMatchObject([{ state: 'waiting' }]);
-    const { gold } = await run(ibge, '2024-06-01T03:00:00Z');
+    await run(ibge, '2024-06-01T03:00:00Z');
+    // No file: no state has holidays of its own.
+    const { gold } = await run(feriadosUf, '2024-06-01T03:00:00Z');
     expect(gold).toContainEqual({ gold: 'dias_uteis_uf', state: 'done', rows: 27 * 192 });
     const days = await room.rows('gold.dias_uteis_uf');
     const of = (uf: string, mes: string): string | undefined =>
@@ -263,12 +273,62 @@ describe('IBGE and BrasilAPI', () => {
       '19',
       '20',
     ]);
-    expect(find(days, 'uf', 'DF')).toMatchObject({ municipios: '1' });
+    expect(find(days, 'uf', 'DF')).toMatchObject({ municipios: '1', feriados_estaduais: '0' });
     const silver = await room.rows('silver.brasilapi_feriados', 'data, nome');
     expect(silver.filter(({ data }) => data === '2030-04-21').map(({ nome }) => nome)).toEqual([
       'Páscoa',
       'Tiradentes',
     ]);
+  }, 60_000);
+
+  it('take holidays of states from a file of the user, and stop where it is wrong', async () => {
+    await open(holidays, ibge, feriadosUf);
+    const file = join(room.folder, 'feriados-uf.csv');
+    const own = { LASTRO_STATE_HOLIDAYS: file };
+    await run(holidays, '2024-06-01T02:00:00Z');
+    await run(ibge, '2024-06-01T03:00:00Z');
+    // A Tuesday; a Sunday of that year; a day that was no holiday before 2024 and after 2025; a national one.
+    const lines = [
+      'SP,07-09,Revolução Constitucionalista,1997,',
+      'RS,2026-09-20,Revolução Farroupilha,,',
+      '"CE",03-25,"Data Magna, do Ceará",2024,2025',
+      'RJ,11-15,República,,',
+    ];
+    await writeFile(file, `\uFEFFuf,dia,nome,desde,ate\r\n${lines.join('\r\n')}\r\n`);
+    expect((await run(feriadosUf, '2024-06-01T03:00:00Z', own)).windows).toMatchObject([
+      { state: 'done', report: { added: 4 } },
+    ]);
+    const days = await room.rows('gold.dias_uteis_uf');
+    const of = (uf: string, mes: string) => {
+      const row = days.find((each) => each['uf'] === uf && each['mes'] === mes);
+      return [Number(row?.['dias_uteis']), Number(row?.['feriados_estaduais'])];
+    };
+    expect([of('SP', '2024-07-01'), of('RJ', '2024-07-01')]).toEqual([
+      [22, 1],
+      [23, 0],
+    ]);
+    expect(of('RS', '2026-09-01')).toEqual([21, 0]);
+    expect(['2023', '2024', '2025', '2026'].map((year) => of('CE', `${year}-03-01`)[1])).toEqual([
+      0, 1, 1, 0,
+    ]);
+    expect(of('RJ', '2024-11-01')).toEqual([19, 0]);
+
+    for (const [text, told] of [
+      ['uf,dia,nome,desde,ate\nSP,7/9,x,,\n', '1 of 1 rows go to quarantine'],
+      ['uf,dia,uf,desde,ate\n', 'column uf is there twice'],
+      ['uf,dia,nome\nSP,07-09\n', 'LASTRO_STATE_HOLIDAYS'],
+    ] as const) {
+      await writeFile(file, text);
+      expect((await run(feriadosUf, '2024-06-02T03:00:00Z', own)).windows).toMatchObject([
+        { state: 'failed', error: expect.stringContaining(told) as string },
+      ]);
+    }
+    await rm(file);
+    const gone = await run(feriadosUf, '2024-06-02T03:00:00Z', own);
+    expect(gone.windows).toMatchObject([
+      { state: 'failed', error: expect.stringContaining('no such file') as string },
+    ]);
+    expect(await room.rows('silver.feriados_uf', 'uf')).toHaveLength(4);
   }, 60_000);
 
   it('keep zeros in front, and banks without a code', async () => {

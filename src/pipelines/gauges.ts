@@ -1,0 +1,127 @@
+import type { Pool } from 'pg';
+import { Gauge } from 'prom-client';
+import type { Log } from '../platform/log.ts';
+import type { Metrics } from '../platform/metrics.ts';
+import { hoursSince, newestDone } from './alerts.ts';
+import type { Catalogue } from './catalogue.ts';
+import type { SourceHold } from './declaration.ts';
+import { type TableAge, tableAges } from './freshness.ts';
+import { askHold } from './source-hold.ts';
+
+export type GaugeDeps = {
+  readonly db: Pool;
+  readonly metrics: Metrics;
+  readonly clock: () => Date;
+  readonly log: Log;
+  readonly env: NodeJS.ProcessEnv;
+};
+
+/** Sources are other people's databases: they are asked so seldom, however often metrics are. */
+const holdEveryMs = 60_000;
+
+/** Metrics of the pipelines that were declared when the process began. */
+export const watchPipelines = (deps: GaugeDeps, { listed, broken }: Catalogue): void => {
+  const { db, metrics, clock, log } = deps;
+  const pipelines = listed.map(({ pipeline }) => pipeline);
+  const registers = [metrics];
+  /** A metric that can't be read must not keep others from being told. */
+  const reading = async (what: string, read: () => Promise<void>): Promise<void> =>
+    read().catch((error: unknown) => log.warn({ err: error }, `${what} of pipelines could not be read`));
+
+  new Gauge({
+    name: 'lastro_pipeline_age_hours',
+    help: 'Hours since the end of the newest done window, by pipeline.',
+    labelNames: ['pipeline'] as const,
+    registers,
+    collect() {
+      return reading('ages', async () => {
+        const newest = await newestDone(db);
+        for (const { name } of pipelines) {
+          const to = newest.get(name);
+          if (to) this.set({ pipeline: name }, hoursSince(clock(), to));
+        }
+      });
+    },
+  });
+  /** A gauge of its own for each: metrics are collected one by one. */
+  const ofTables = (name: string, help: string, value: (age: TableAge) => number): void => {
+    new Gauge({
+      name,
+      help,
+      labelNames: ['pipeline', 'table', 'part'] as const,
+      registers,
+      collect() {
+        return reading('ages of tables', async () => {
+          this.reset();
+          for (const pipeline of pipelines) {
+            for (const each of await tableAges(db, pipeline, clock())) {
+              this.set({ pipeline: pipeline.name, table: each.table, part: each.part ?? '' }, value(each));
+            }
+          }
+        });
+      },
+    });
+  };
+  ofTables(
+    'lastro_pipeline_table_age_hours',
+    'Hours since the newest row of a table, or of a part of it; infinite where there is none.',
+    ({ age }) => age ?? Number.POSITIVE_INFINITY,
+  );
+  ofTables(
+    'lastro_pipeline_table_target_hours',
+    'Most hours that the newest row of a table, or of a part of it, may be old.',
+    ({ target }) => target,
+  );
+  new Gauge({
+    name: 'lastro_pipeline_files_broken',
+    help: 'Files in LASTRO_PIPELINES that give no pipeline.',
+    registers,
+  }).set(broken.length);
+  watchHolds(deps, pipelines);
+};
+
+const watchHolds = (
+  { metrics, log, env }: GaugeDeps,
+  pipelines: readonly Catalogue['listed'][number]['pipeline'][],
+): void => {
+  const keeping = pipelines.filter(({ source }) => source.kind === 'custom' && source.hold !== undefined);
+  if (keeping.length === 0) return;
+  let asked: Promise<(readonly [string, SourceHold])[]> | undefined;
+  let askedAt = Number.NEGATIVE_INFINITY;
+  const ask = (): Promise<(readonly [string, SourceHold])[]> => {
+    if (asked && performance.now() - askedAt < holdEveryMs) return asked;
+    askedAt = performance.now();
+    asked = Promise.all(
+      keeping.map(async (pipeline) => {
+        const held = await askHold(pipeline, env);
+        if (held && 'error' in held) {
+          log.warn({ pipeline: pipeline.name }, `what its source keeps could not be read: ${held.error}`);
+        }
+        return held && 'hold' in held && held.hold ? [[pipeline.name, held.hold] as const] : [];
+      }),
+    ).then((found) => found.flat());
+    return asked;
+  };
+  const ofHolds = (name: string, help: string, value: (hold: SourceHold) => number): void => {
+    new Gauge({
+      name,
+      help,
+      labelNames: ['pipeline'] as const,
+      registers: [metrics],
+      async collect() {
+        this.reset();
+        for (const [pipeline, hold] of await ask()) this.set({ pipeline }, value(hold));
+      },
+    });
+  };
+  ofHolds(
+    'lastro_pipeline_source_kept_bytes',
+    "Bytes of its log that the source keeps for a pipeline: a slot that is not read fills the source's disk.",
+    ({ bytes }) => bytes,
+  );
+  ofHolds(
+    'lastro_pipeline_source_unread_seconds',
+    'Seconds for which nobody has read what the source keeps for a pipeline.',
+    ({ unreadSeconds }) => unreadSeconds ?? 0,
+  );
+};
