@@ -173,6 +173,7 @@ describe('lastro pipeline', () => {
       'sql.ts': (await readFile(await file(), 'utf8'))
         .replaceAll("name: 'rates'", "name: 'sql'")
         .replaceAll('rates_mensal', 'sql_mensal')
+        .replaceAll('silver.rates', 'silver.sql')
         .replace('SELECT', 'SELEKT'),
     };
     await Promise.all(Object.entries(broken).map(([name, text]) => writeFile(join(folder(), name), text)));
@@ -202,6 +203,7 @@ describe('lastro pipeline', () => {
     const mended = broken['sql.ts']
       .replace('SELEKT', 'SELECT')
       .replaceAll("name: 'sql'", "name: 'nothing'")
+      .replaceAll('silver.sql', 'silver.nothing')
       .replaceAll('sql_mensal', 'nothing_mensal');
     await writeFile(join(folder(), 'nothing.ts'), mended);
     expect((await json<{ name?: string }[]>('list')).map(({ name }) => name)).toContain('nothing');
