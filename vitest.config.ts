@@ -3,7 +3,13 @@ import { defineConfig } from 'vitest/config';
 // A test's file name says what it needs: `x.test.ts` nothing, `x.pg.test.ts` PostgreSQL (embedded),
 // `x.s3.test.ts` the local S3 stand-in. `x.crash.test.ts` and `x.peers.test.ts` are long or need foreign
 // programs and have their own commands.
-const everyday = ['src/**/*.test.ts', 'sandbox/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts'];
+const everyday = [
+  'src/**/*.test.ts',
+  'sandbox/**/*.test.ts',
+  'test/**/*.test.ts',
+  'bench/**/*.test.ts',
+  'portal/**/*.test.ts',
+];
 const apart = ['**/*.crash.test.ts', '**/*.peers.test.ts'];
 
 const suite = process.env.LASTRO_TEST_SUITE ?? 'everyday';

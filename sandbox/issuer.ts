@@ -3,8 +3,9 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { exportJWK, generateKeyPair, type JWK } from 'jose';
-import Provider, { type Adapter, type AdapterPayload, type Configuration } from 'oidc-provider';
+import Provider, { type AdapterPayload, type ClientMetadata, type Configuration } from 'oidc-provider';
 import { areas } from './areas.ts';
+import { demoPerson } from './demo-people.ts';
 import {
   documentsParameter,
   finalClientDocuments,
@@ -13,6 +14,15 @@ import {
   finalClientSecret,
   isFinalClientId,
 } from './final-client.ts';
+import {
+  answerSignIn,
+  memoryAdapter,
+  portalClient,
+  portalClientId,
+  portalScopes,
+  signInConfiguration,
+  signOutPage,
+} from './sign-in.ts';
 
 /** The `resource` that tokens are for, and what they carry as audience. */
 const resource = 'urn:lastro:api';
@@ -94,38 +104,30 @@ const findClient = (id: string) =>
     ? (oidcClient({ id, secret: finalClientSecret(id), scopes: finalClientScopes }) as AdapterPayload)
     : undefined;
 
-/** oidc-provider's storage in memory. Nothing lasting is in it: access tokens are JWTs, which it does not keep. */
-const memoryAdapter = (model: string): Adapter => {
-  const stored = new Map<string, AdapterPayload>();
-  return {
-    upsert: async (id, payload) => {
-      stored.set(id, payload);
-    },
-    find: async (id) => (model === 'Client' ? findClient(id) : stored.get(id)),
-    findByUserCode: async () => undefined,
-    findByUid: async () => undefined,
-    consume: async () => {},
-    destroy: async (id) => {
-      stored.delete(id);
-    },
-    revokeByGrantId: async () => {},
-  };
-};
-
-const configuration = (secrets: Secrets): Configuration => ({
-  adapter: memoryAdapter,
+const configuration = (url: string, secrets: Secrets): Configuration => ({
+  ...signInConfiguration(url, resource),
+  adapter: memoryAdapter((model, id) => (model === 'Client' ? findClient(id) : undefined)),
   jwks: { keys: secrets.keys },
   cookies: { keys: secrets.cookieKeys },
-  clients: sandboxClients.map(oidcClient),
-  scopes: staffScopes,
+  clients: [portalClient, ...sandboxClients.map(oidcClient)].map(
+    (client) => ({ ...client }) as ClientMetadata,
+  ),
+  scopes: ['openid', ...staffScopes],
   features: {
     devInteractions: { enabled: false },
     clientCredentials: { enabled: true },
+    rpInitiatedLogout: {
+      enabled: true,
+      logoutSource: (ctx, form) => {
+        ctx.body = signOutPage(form);
+      },
+    },
     resourceIndicators: {
       enabled: true,
       defaultResource: () => resource,
+      useGrantedResource: () => true,
       getResourceServerInfo: (_, __, client) => ({
-        scope: client.scope ?? '',
+        scope: client.clientId === portalClientId ? portalScopes.join(' ') : (client.scope ?? ''),
         audience,
         accessTokenFormat: 'jwt',
         accessTokenTTL: tokenSeconds,
@@ -133,11 +135,23 @@ const configuration = (secrets: Secrets): Configuration => ({
       }),
     },
   },
-  extraTokenClaims: ({ oidc }, { clientId = '' }) =>
-    isFinalClientId(clientId)
+  extraTokenClaims: ({ oidc }, token) => {
+    const { clientId = '' } = token;
+    const person = 'accountId' in token ? demoPerson(token.accountId) : undefined;
+    if (person) return { areas: [...person.areas], clients: [...person.clients] };
+    return isFinalClientId(clientId)
       ? { areas: [], clients: documentsOf(clientId, oidc.body) }
-      : { areas: sandboxClients.find(({ id }) => id === clientId)?.areas ?? [] },
-  ttl: { ClientCredentials: tokenSeconds },
+      : { areas: sandboxClients.find(({ id }) => id === clientId)?.areas ?? [] };
+  },
+  ttl: {
+    ClientCredentials: tokenSeconds,
+    AccessToken: tokenSeconds,
+    IdToken: tokenSeconds,
+    Session: tokenSeconds,
+    Grant: tokenSeconds,
+    Interaction: 600,
+    AuthorizationCode: 60,
+  },
 });
 
 /** The documents that a token request names, where they are the ones that its client stands for; else none. */
@@ -151,16 +165,17 @@ export type Issuer = {
   handle(request: IncomingMessage, response: ServerResponse): void;
 };
 
-/** A local OpenID provider under `/oidc`: discovery, keys, and tokens by client credentials. */
+/** A local OpenID provider under `/oidc`: discovery, keys, tokens by client credentials, and people who sign in. */
 export const openIssuer = async (baseUrl: string, home: string): Promise<Issuer> => {
   const url = `${baseUrl}/oidc`;
-  const provider = new Provider(url, configuration(await loadSecrets(home)));
+  const provider = new Provider(url, configuration(url, await loadSecrets(home)));
   const callback = provider.callback();
   return {
     url,
     handle: (request, response) => {
       // How a framework mounts a handler under a path; the provider derives its own path from the two.
       const original = request.url ?? '/';
+      if (original.startsWith('/oidc/interaction/')) return void answerSignIn(provider, request, response);
       Object.assign(request, { originalUrl: original, url: original.slice('/oidc'.length) || '/' });
       void callback(request, response);
     },

@@ -1,10 +1,11 @@
 import { orderRoutes } from '../orders/http.ts';
 import { openHttp } from '../platform/http.ts';
 import { objectRoutes } from '../platform/http-objects.ts';
+import { type PortalSettings, portalRoutes } from '../platform/http-portal.ts';
 import { loadSigningKeys, publicJwks, signingKeysFile } from '../platform/signing-keys.ts';
 import { quorumRoutes } from '../quorum/http.ts';
 import { reportRoutes } from '../reports/http.ts';
-import { canWork, type Parts } from './parts.ts';
+import { canWork, needed, type Parts } from './parts.ts';
 import { listenAt } from './ports.ts';
 import { version } from './version.ts';
 
@@ -31,6 +32,7 @@ export const startApi = async (parts: Parts): Promise<RunningApi> => {
     const { store } = parts.store;
     if (store.url.startsWith('file://')) await objectRoutes({ store, keys: parts.links })(app);
     await quorumRoutes({ jwks })(app);
+    await (await portalRoutes(portalSettings(parts), { connect: config.PORTAL_CONNECT ?? [] }))(app);
     const url = await listenAt(app, {
       host: config.LASTRO_HOST,
       port: config.LASTRO_PORT,
@@ -43,3 +45,10 @@ export const startApi = async (parts: Parts): Promise<RunningApi> => {
     throw error;
   }
 };
+
+const portalSettings = ({ config }: Parts): PortalSettings => ({
+  issuer: needed(config, 'OIDC_ISSUER', 'the issuer at which people sign in'),
+  clientId: config.PORTAL_CLIENT_ID,
+  scope: config.PORTAL_SCOPE,
+  archiveOlderThan: config.ARCHIVE_OLDER_THAN,
+});

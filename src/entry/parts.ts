@@ -152,7 +152,8 @@ export const canWork = async ({ db }: Pick<Parts, 'db'>): Promise<void> => {
   await db.query('SELECT 1 FROM envelopes LIMIT 0');
 };
 
-const needed = (config: Config, name: 'PARTNERS_URL' | 'OIDC_ISSUER', what: string): string => {
+/** @throws UserError where a setting without a default is not set. */
+export const needed = (config: Config, name: 'PARTNERS_URL' | 'OIDC_ISSUER', what: string): string => {
   const value = config[name];
   if (value !== undefined) return value;
   throw new UserError(`${name} is not set: expected ${what}. \`lastro up\` starts a sandbox that has both.`);

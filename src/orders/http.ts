@@ -5,6 +5,7 @@ import { idempotencyHeader } from '../platform/idempotency.ts';
 import { isMessageCursor, readMessages } from '../platform/outbox.ts';
 import { Problem } from '../platform/problem.ts';
 import type { Language } from '../quorum/quorum.ts';
+import { areaStandards, findAreas } from './areas.ts';
 import {
   type Caller,
   cancelOrder,
@@ -19,6 +20,14 @@ import {
 } from './orders.ts';
 import { areaKey, orderRequestSchema } from './request.ts';
 import { reviewSchema } from './review.ts';
+import {
+  areasSchema,
+  orderPageSchema,
+  orderSchema,
+  orderSummarySchema,
+  simulationSchema,
+  standardsSchema,
+} from './view-schema.ts';
 
 const callerOf = (request: FastifyRequest): Caller => ({
   principal: principalOf(request),
@@ -46,6 +55,10 @@ const instant = z.iso.datetime({ offset: true, error: 'expected an RFC 3339 inst
 const listQuery = z.strictObject({
   areaId: areaKey.optional(),
   status: z.enum(['draft', 'processing', 'completed', 'failed']).optional(),
+  waiting: z
+    .enum(['waiting_partner', 'needs_review'])
+    .optional()
+    .describe('Only orders that wait, and for this.'),
   from: instant.optional().describe('Created at or after.'),
   to: instant.optional().describe('Created before.'),
   cursor: z.string().max(200).optional(),
@@ -84,6 +97,7 @@ export const orderRoutes =
         validatorCompiler: order.validatorCompiler,
         schema: {
           ...order.schema,
+          response: { 201: orderSummarySchema },
           tags: ['orders'],
           summary: 'Creates an order',
           description:
@@ -100,11 +114,11 @@ export const orderRoutes =
         request.orderKey = placed.location.split('/').at(-1);
         if (placed.replayed) void reply.header('idempotent-replayed', 'true');
         return reply
-          .code(placed.status)
+          .code(placed.status as 201)
           .header('location', placed.location)
           .type('application/json')
           .serializer((text: string) => text)
-          .send(placed.body);
+          .send(placed.body as never);
       },
     );
     app.post(
@@ -112,7 +126,12 @@ export const orderRoutes =
       {
         config: { access: 'orders:write' },
         validatorCompiler: order.validatorCompiler,
-        schema: { ...order.schema, tags: ['orders'], summary: 'Decides an order without storing it' },
+        schema: {
+          ...order.schema,
+          response: { 200: simulationSchema },
+          tags: ['orders'],
+          summary: 'Decides an order without storing it',
+        },
       },
       async (request) => simulateOrder(deps, callerOf(request), request.body, languageOf(request)),
     );
@@ -122,6 +141,7 @@ export const orderRoutes =
         config: { access: 'orders:read' },
         schema: {
           params: orderKeyParams,
+          response: { 200: orderSchema },
           tags: ['orders'],
           summary: 'Status, decision, reasons and timeline',
         },
@@ -132,7 +152,12 @@ export const orderRoutes =
       '/v1/orders',
       {
         config: { access: 'orders:read' },
-        schema: { querystring: listQuery, tags: ['orders'], summary: 'Lists orders, newest first' },
+        schema: {
+          querystring: listQuery,
+          response: { 200: orderPageSchema },
+          tags: ['orders'],
+          summary: 'Lists orders, newest first',
+        },
       },
       async (request) => {
         const { cursor, from, to, ...filter } = request.query;
@@ -149,7 +174,12 @@ export const orderRoutes =
       '/v1/orders/:orderKey/cancel',
       {
         config: { access: 'orders:write' },
-        schema: { params: orderKeyParams, tags: ['orders'], summary: 'Cancels an order that is not decided' },
+        schema: {
+          params: orderKeyParams,
+          response: { 200: orderSchema },
+          tags: ['orders'],
+          summary: 'Cancels an order that is not decided',
+        },
       },
       async (request) => cancelOrder(deps, callerOf(request), request.params.orderKey, languageOf(request)),
     );
@@ -160,6 +190,7 @@ export const orderRoutes =
         schema: {
           params: orderKeyParams,
           body: reviewSchema,
+          response: { 202: orderSchema },
           tags: ['orders'],
           summary: 'Settles what is uncertain; the order is decided again',
         },
@@ -177,6 +208,7 @@ export const orderRoutes =
             ),
           ),
     );
+    addAreas(app, deps);
     app.get(
       '/v1/messages',
       {
@@ -197,3 +229,28 @@ export const orderRoutes =
       },
     );
   };
+
+const addAreas = (app: Parameters<Routes>[0], deps: OrdersDeps): void => {
+  const tags = ['areas'];
+  app.get(
+    '/v1/areas',
+    {
+      config: { access: 'orders:read' },
+      schema: { response: { 200: areasSchema }, tags, summary: 'The areas that the token allows' },
+    },
+    async (request) => findAreas(deps, callerOf(request)),
+  );
+  app.get(
+    '/v1/areas/:areaId/standards',
+    {
+      config: { access: 'orders:read' },
+      schema: {
+        params: z.object({ areaId: areaKey }),
+        response: { 200: standardsSchema },
+        tags,
+        summary: 'What an order of the area may say: standards, limits, and the names of the keys',
+      },
+    },
+    async (request) => areaStandards(deps, callerOf(request), request.params.areaId),
+  );
+};

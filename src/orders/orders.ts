@@ -220,7 +220,8 @@ const refused = (violations: { pointer: string; message: string }[]): Problem =>
     violations,
   });
 
-const partnerProblem = (error: unknown): unknown =>
+/** What a client is told where a partner gives no answer; other errors stay themselves. */
+export const partnerProblem = (error: unknown): unknown =>
   error instanceof PartnerUnavailable
     ? new Problem(
         'partner-unavailable',

@@ -1,3 +1,4 @@
+import type { PartnerName } from '../partners/partners.ts';
 import { byArea, type Db } from '../platform/postgres.ts';
 import type { QuorumInput, QuorumOutput } from '../quorum/contract.ts';
 import { explain, type Language } from '../quorum/quorum.ts';
@@ -29,6 +30,11 @@ export type PersonView = {
   enabled: boolean;
 };
 
+/** Something that the decision left open and a reviewer can settle; the names are those of `review.ts`. */
+export type Doubt =
+  | { kind: 'reservation'; person: string; reservation: number; text: string | null }
+  | { kind: 'rule'; rule: string; version: number; effect: 'permit' | 'forbid'; groups: string[] };
+
 export type PartyView = {
   role: PartyRole;
   type: Party['type'];
@@ -36,6 +42,7 @@ export type PartyView = {
   verdict: QuorumOutput['verdict'];
   failureReason: FailureReason | null;
   people: PersonView[];
+  doubts: Doubt[];
   decision: QuorumOutput;
   explanation: string;
   certificate: string | null;
@@ -66,6 +73,7 @@ export type OrderView = OrderSummary & {
   metadata: Record<string, unknown>;
   certificate: string | null;
   parties: PartyView[];
+  evidence: { partner: PartnerName; receivedAt: string; sha256: string }[];
   timeline: { type: string; at: string; by: string; detail: Record<string, unknown> }[];
 };
 
@@ -123,6 +131,7 @@ type WholeRow = SummaryRow & {
   eventos:
     | { tipo_evento: string; data_evento: string; autor: string; detalhe: Record<string, unknown> }[]
     | null;
+  evidencias: OrderView['evidence'] | null;
 };
 
 type StoredParty = {
@@ -162,7 +171,10 @@ export const readOrder = async (
             WHERE q.envelope_id = p.envelope_id AND q.parte = p.parte)) ORDER BY p.parte)
         FROM partes p WHERE p.envelope_id = e.envelope_id) AS partes,
        (SELECT json_agg(v ORDER BY v.sequencia) FROM eventos_envelope v
-        WHERE v.envelope_id = e.envelope_id) AS eventos
+        WHERE v.envelope_id = e.envelope_id) AS eventos,
+       (SELECT json_agg(json_build_object('partner', p.parceiro, 'receivedAt', p.recebida_em, 'sha256', p.hash_sha256)
+           ORDER BY p.recebida_em, p.parceiro, p.consulta)
+        FROM evidencias p WHERE p.envelope_id = e.envelope_id) AS evidencias
      FROM envelopes e
      WHERE envelope_id = $1 AND ($2::text[] IS NULL OR area_id = ANY ($2))`,
     [orderKey, areas],
@@ -174,6 +186,10 @@ export const readOrder = async (
     metadata: row.pedido.metadata,
     certificate: row.partes?.[decidingParty(row.partes.map(({ veredito }) => veredito))]?.certificado ?? null,
     parties: (row.partes ?? []).map((party) => storedParty(party, language)),
+    evidence: (row.evidencias ?? []).map((kept) => ({
+      ...kept,
+      receivedAt: new Date(kept.receivedAt).toISOString(),
+    })),
     timeline: (row.eventos ?? []).map((event) => ({
       type: event.tipo_evento,
       at: new Date(event.data_evento).toISOString(),
@@ -226,8 +242,32 @@ const partyView = (
       reasons: found.get(person.id)?.reasons ?? [],
     })),
     decision: output,
+    doubts: doubtsOf(input, output),
     explanation: explain(input, output, { language, names }),
   };
+};
+
+/** As `checkSettlements` takes them: reservations that leave their person uncertain, and rules that nobody could read. */
+const doubtsOf = ({ people, rules, groups, act }: QuorumInput, output: QuorumOutput): Doubt[] => {
+  if (output.verdict !== 'undetermined') return [];
+  const reservations = output.people.flatMap(({ id, reasons }) =>
+    reasons.flatMap((reason): Doubt[] => {
+      if (reason.code !== 'other') return [];
+      const found = people.find((person) => person.id === id)?.reservations?.[reason.reservation];
+      const text = found?.kind === 'other' ? (found.text ?? null) : null;
+      return [{ kind: 'reservation', person: id, reservation: reason.reservation, text }];
+    }),
+  );
+  const unread = rules.filter(({ coverage, power }) => coverage === 'unknown' && power === act.power);
+  return [
+    ...reservations,
+    ...unread.map(
+      ({ id, version, effect = 'permit' }): Doubt => ({
+        ...{ kind: 'rule', rule: id, version, effect },
+        groups: groups.map((group) => group.id),
+      }),
+    ),
+  ];
 };
 
 /** A decision that was not stored (`simulate`), as clients see it. */
@@ -252,6 +292,7 @@ export type OrderFilter = {
   /** null: every area. */
   areas: readonly string[] | null;
   status?: OrderStatus | undefined;
+  waiting?: WaitReason | undefined;
   from?: Date | undefined;
   to?: Date | undefined;
   /** The last key of the page before. */
@@ -265,19 +306,22 @@ export type OrderFilter = {
  */
 export const listOrders = async (
   db: Db,
-  { areas, status, from, to, after, limit }: OrderFilter,
+  { areas, status, waiting, from, to, after, limit }: OrderFilter,
 ): Promise<{ orders: OrderSummary[]; next: string | null }> => {
+  // Few orders wait at any time, and an index has just those: told apart as text, so that a plan can use it.
+  const waits = waiting ? 'AND motivo_espera IS NOT NULL AND motivo_espera = $5' : 'AND $5::text IS NULL';
   const newest = (inArea: string): string =>
-    `SELECT * FROM envelopes WHERE ${inArea} AND ($1::text IS NULL OR status_envelope = $1)
+    `SELECT * FROM envelopes WHERE ${inArea} AND ($1::text IS NULL OR status_envelope = $1) ${waits}
        AND envelope_id >= $2 AND envelope_id < $3
      ORDER BY envelope_id DESC LIMIT $4`;
   const { rows } = await db.query<SummaryRow>(
-    `SELECT ${summaryColumns} FROM (${byArea(areas, 5, newest)}) e ORDER BY envelope_id DESC LIMIT $4`,
+    `SELECT ${summaryColumns} FROM (${byArea(areas, 6, newest)}) e ORDER BY envelope_id DESC LIMIT $4`,
     [
       status ? toStatusEnvelope(status) : null,
       from ? leastIdAt('ord', from) : '',
       earliest(after, to ? leastIdAt('ord', to) : undefined),
       limit + 1,
+      waiting ?? null,
       ...(areas ?? []),
     ],
   );

@@ -94,6 +94,31 @@ export const settings = {
     about: 'Public keys of the issuer, where its discovery document is not used.',
     schema: url('http', 'https').optional(),
   },
+  PORTAL_CLIENT_ID: {
+    about: "The portal's client at the issuer: a public one (no secret), authorization code with PKCE.",
+    schema: z.string().min(1).default('portal'),
+  },
+  PORTAL_SCOPE: {
+    about: 'Scopes that the portal asks the issuer for, separated by spaces.',
+    schema: z
+      .string()
+      .min(1)
+      .default(
+        'openid profile orders:read orders:write orders:review reports:read reports:write reports:unmasked',
+      ),
+  },
+  PORTAL_CONNECT: {
+    about:
+      "Origins beside the issuer's that the portal's pages may talk to, separated by commas: the token endpoint's, where it is on another host than the issuer.",
+    schema: z
+      .string()
+      .regex(
+        /^https?:\/\/[\w.:[\]-]+(,https?:\/\/[\w.:[\]-]+)*$/,
+        'expected origins such as https://login.bank.example',
+      )
+      .transform((text) => text.split(','))
+      .optional(),
+  },
   PARTNERS_URL: {
     about: 'Base address of the partner systems. Default: the sandbox.',
     schema: url('http', 'https').optional(),

@@ -3,4 +3,5 @@
 export { signCertificate, verifyCertificate } from './certificate.ts';
 export { decide } from './engine.ts';
 export { explain, type Language } from './explain.ts';
+export { quorumOutputSchema } from './http-schema.ts';
 export { parseInput } from './input.ts';

@@ -92,6 +92,24 @@ describe('a report', () => {
     ]);
   });
 
+  it('gives its link as JSON to a page, which sees no redirection', async () => {
+    const { body } = await ask(eventsOf('ord-link'));
+    const path = `/v1/reports/${body.reportId}/download`;
+    const link = await desk.call<{ url: string; expiresInSeconds: number }>('GET', path, {
+      as: asArea,
+      headers: { accept: 'application/json' },
+    });
+    expect(link).toMatchObject({ status: 200, body: { expiresInSeconds: 300 } });
+    expect(link.headers.get('cache-control')).toBe('no-store');
+    expect((await desk.call('GET', link.body.url, { as: null })).status).toBe(200);
+    expect((await look(body.reportId)).body).toMatchObject({ downloads: 1, unread: false });
+    const others = await desk.call('GET', path, {
+      as: await desk.token('CRD02', 'reports:read'),
+      headers: { accept: 'application/json' },
+    });
+    expect(others.status).toBe(404);
+  });
+
   it('that is small is answered at once with ?wait=', async () => {
     const asked = await ask(eventsOf('ord-2'));
     expect(asked).toMatchObject({ status: 200, body: { status: 'completed' } });

@@ -11,6 +11,7 @@ import { reportRequestSchema } from './request.ts';
 import { deliveryFields, purposeSchema } from './request-body.ts';
 import { parseSubjectRequest, type SubjectDeps, subjectReport } from './subject.ts';
 import { reportView } from './view.ts';
+import { downloadLinkSchema, reportKindsSchema, reportPageSchema, reportSchema } from './view-schema.ts';
 
 export type ReportRoutesDeps = PlaceDeps &
   OwnerDeps &
@@ -86,6 +87,7 @@ export const reportRoutes =
         schema: {
           body,
           querystring: placeQuery,
+          response: { 200: reportSchema, 202: reportSchema },
           tags,
           summary: 'Asks for a report',
           description: placeDescription,
@@ -107,7 +109,7 @@ export const reportRoutes =
         if (now && isEnded(now)) return reply.code(200).send(reportView(now, deps.clock()));
         if (placed.status === 202) void reply.header('retry-after', lookAgain);
         return reply
-          .code(placed.status)
+          .code(placed.status as 202)
           .serializer((text: string) => text)
           .send(placed.body as never);
       },
@@ -116,9 +118,13 @@ export const reportRoutes =
       '/v1/reports/kinds',
       {
         config: { access: 'reports:read' },
-        schema: { tags, summary: 'The kinds of report, with their parameters and columns' },
+        schema: {
+          response: { 200: reportKindsSchema },
+          tags,
+          summary: 'The kinds of report, with their parameters and columns',
+        },
       },
-      async () => ({ items: deps.kinds }),
+      async () => ({ items: deps.kinds }) as z.output<typeof reportKindsSchema>,
     );
     app.get(
       '/v1/reports',
@@ -126,6 +132,7 @@ export const reportRoutes =
         config: { access: 'reports:read' },
         schema: {
           querystring: listQuery,
+          response: { 200: reportPageSchema },
           tags,
           summary: "The caller's reports, newest first, and how many ended unread",
         },
@@ -143,7 +150,12 @@ export const reportRoutes =
       '/v1/reports/:reportId',
       {
         config: { access: 'reports:read' },
-        schema: { params: idParams, tags, summary: 'Status, progress, size and hash of a report' },
+        schema: {
+          params: idParams,
+          response: { 200: reportSchema },
+          tags,
+          summary: 'Status, progress, size and hash of a report',
+        },
       },
       async (request, reply) => {
         const report = await findReport(deps.db, principalOf(request), request.params.reportId);
@@ -189,7 +201,12 @@ const addActions = (app: Parameters<Routes>[0], deps: ReportRoutesDeps): void =>
     '/v1/reports/:reportId/cancel',
     {
       config: { access: 'reports:write' },
-      schema: { params: idParams, tags, summary: 'Cancels a report that has not ended' },
+      schema: {
+        params: idParams,
+        response: { 200: reportSchema },
+        tags,
+        summary: 'Cancels a report that has not ended',
+      },
     },
     async (request) => cancelReport(deps, callerOf(request), request.params.reportId),
   );
@@ -197,7 +214,12 @@ const addActions = (app: Parameters<Routes>[0], deps: ReportRoutesDeps): void =>
     '/v1/reports/:reportId/read',
     {
       config: { access: 'reports:read' },
-      schema: { params: idParams, tags, summary: 'Marks the notice of an ended report as read' },
+      schema: {
+        params: idParams,
+        response: { 200: reportSchema },
+        tags,
+        summary: 'Marks the notice of an ended report as read',
+      },
     },
     async (request) => markRead(deps, principalOf(request), request.params.reportId),
   );
@@ -210,11 +232,14 @@ const addActions = (app: Parameters<Routes>[0], deps: ReportRoutesDeps): void =>
         tags,
         summary: 'Redirects to a link to the file that lives for minutes',
         description:
-          'The rights are checked again, as they are now, and the download is noted in the audit trail. The link needs no token: do not hand it on.',
+          'The rights are checked again, as they are now, and the download is noted in the audit trail. The link needs no token: do not hand it on. With `Accept: application/json` the link itself is the answer (200), for pages, which see no redirection.',
+        response: { 200: downloadLinkSchema },
       },
     },
     async (request, reply) => {
       const link = await downloadLink(deps, callerOf(request), request.params.reportId);
+      if (/^application\/json\b/i.test(request.headers.accept ?? ''))
+        return reply.header('vary', 'accept').send({ url: link, expiresInSeconds: deps.limits.linkSeconds });
       return reply.header('referrer-policy', 'no-referrer').redirect(link, 303);
     },
   );

@@ -35,6 +35,20 @@ describe('imports', () => {
     expect(foreign.filter(({ to }) => builtinModules.includes(to))).toEqual([]);
   });
 
+  it('of the pages of the portal stay in its folder and use its own packages', async () => {
+    const portal = JSON.parse(
+      (await readTree(['portal'])).find(({ path }) => path === 'portal/package.json')?.text ?? '{}',
+    ) as typeof manifest;
+    const pages = under('portal/src').filter(({ path }) => !isTest(path));
+    expect(pages.length).toBeGreaterThan(10);
+    const strange = pages
+      .flatMap(importsOf)
+      .filter(({ relative, to }) =>
+        relative ? !to.startsWith('portal/src/') : !(to in portal.dependencies),
+      );
+    expect(strange.map(({ from, to }) => `${from}: ${to}`)).toEqual([]);
+  });
+
   it('reach every capability through a file of its name', () => {
     const layers = new Set(['shared', 'platform', 'lake', 'entry']);
     const folders = new Set(under('src').map(({ path }) => path.split('/')[1] ?? ''));

@@ -1,0 +1,7 @@
+import { createRoot } from 'react-dom/client';
+import { App } from './app.tsx';
+import './style.css';
+
+const root = document.getElementById('root');
+if (!root) throw new Error('expected the page to have #root');
+createRoot(root).render(<App />);

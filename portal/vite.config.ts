@@ -1,0 +1,18 @@
+import { defineConfig } from 'vite';
+
+/** Where `npm run dev` finds the API: a `lastro up` of one's own. */
+const api = process.env.LASTRO_API ?? 'http://127.0.0.1:8080';
+
+export default defineConfig({
+  // The API serves the portal under this path of its own address; see src/platform/portal-files.ts.
+  base: '/portal/',
+  // A CSP without inline scripts and `data:` scripts: everything is a file of its own.
+  build: { assetsInlineLimit: 0, modulePreload: { polyfill: false }, reportCompressedSize: false },
+  server: {
+    host: '127.0.0.1',
+    proxy: {
+      '/v1': api,
+      '/portal/settings.json': api,
+    },
+  },
+});
