@@ -15,6 +15,7 @@ export const openApiDocument = async (): Promise<Document> => {
       throw new Error('expected no request');
     },
     rateLimitPerMinute: 1,
+    addressLimitPerMinute: 1,
     ready: async () => {},
     version: '0',
   });
