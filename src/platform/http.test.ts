@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { Authenticate } from './auth.ts';
@@ -128,15 +129,55 @@ describe('the HTTP server', () => {
     });
 
     it('every violation of a schema, with JSON pointers', async () => {
-      expect(await post('{"name":"long","nested":{"deep":"x"},"more":1}')).toMatchObject({
+      expect(await post('{"name":"long","nested":{"deep":"x"},"more":1,"~a/b.c":2}')).toMatchObject({
         status: 422,
         body: {
           type: '/problems/validation-failed',
-          violations: expect.arrayContaining([
+          violations: [
             { pointer: '/name', message: expect.any(String) },
             { pointer: '/nested/deep', message: expect.any(String) },
-          ]),
+            { pointer: '/more', message: 'expected no field of this name' },
+            { pointer: '/~0a~1b.c', message: 'expected no field of this name' },
+          ],
         },
+      });
+    });
+
+    it.each([
+      ['a body that says it is compressed', { 'content-encoding': 'gzip' }, 415, 'unsupported-media-type'],
+      ['a body that says it is as it is', { 'content-encoding': 'identity' }, 200, undefined],
+    ])('%s', async (_, headers, status, type) => {
+      const answer = await post('{"name":"x"}', headers);
+      expect([answer.status, answer.body.type]).toEqual([status, type && `/problems/${type}`]);
+    });
+
+    /** Bytes as they are, and all that comes back until the server ends the connection. */
+    const send = (bytes: string): Promise<string> =>
+      new Promise((resolve, reject) => {
+        const socket = connect(Number(new URL(url).port), '127.0.0.1', () => socket.write(bytes));
+        let answer = '';
+        socket.setEncoding('utf8').on('data', (text: string) => {
+          answer += text;
+        });
+        socket.on('error', reject).on('close', () => resolve(answer));
+      });
+
+    it.each([
+      ['what is no HTTP', '\x16\x03\x01\x02\r\n\r\n', 400, 'malformed-request'],
+      [
+        'two lengths of one body',
+        'POST /v1/things HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+        400,
+        'malformed-request',
+      ],
+      ['no host', 'GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n', 400, 'malformed-request'],
+    ])('%s', async (_, bytes, status, type) => {
+      const answer = await send(bytes);
+      expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+      expect(answer).toMatch(/content-type: application\/problem\+json/i);
+      expect(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')))).toMatchObject({
+        type: `/problems/${type}`,
+        status,
       });
     });
 

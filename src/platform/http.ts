@@ -7,14 +7,14 @@ import Fastify, {
   type FastifyRequest,
   LogController,
 } from 'fastify';
-import { jsonSchemaTransform, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
+import { jsonSchemaTransform, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { Redis } from 'ioredis';
 import { Histogram } from 'prom-client';
 import { newId } from '../shared/ids.ts';
 import { type Authenticate, type Principal, requireScope, type Scope } from './auth.ts';
 import { readJsonBody } from './http-json.ts';
 import { type Limit, rateLimits, rateWindowMs } from './http-limits.ts';
-import { problemOf } from './http-problems.ts';
+import { checkBySchema, problemOf, refuseConnection } from './http-problems.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { Problem, problemBody, problemTypes } from './problem.ts';
@@ -84,6 +84,9 @@ const createApp = ({ log, trustedProxies }: Pick<HttpDeps, 'log' | 'trustedProxi
     connectionTimeout: 60_000,
     requestTimeout: 30_000,
     forceCloseConnections: 'idle',
+    clientErrorHandler: refuseConnection,
+    // Without a host is no HTTP/1.1 (RFC 9112, section 3.2); Node's own refusal says nothing.
+    http: { requireHostHeader: false },
     // Addresses that can't be routed: no hook and no error handler sees these.
     frameworkErrors: (error, request, reply: FastifyReply) => {
       const problem = new Problem('not-found', `There is nothing at such an address: ${error.code}.`);
@@ -115,7 +118,8 @@ export const openHttp = async (deps: HttpDeps): Promise<App> => {
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (_: unknown, body: Buffer) =>
     readJsonBody(body),
   );
-  app.setValidatorCompiler(validatorCompiler);
+  refuseWhatIsNotPlain(app);
+  app.setValidatorCompiler(checkBySchema);
   // Answers are built by our own code from our own types; validating each again would cost more than it finds.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
 
@@ -127,6 +131,17 @@ export const openHttp = async (deps: HttpDeps): Promise<App> => {
   if (deps.version !== undefined) await describe(app, deps.version);
   serveHealth(app, deps);
   return app;
+};
+
+/** Requests that no route could read rightly, whatever they ask for. */
+const refuseWhatIsNotPlain = (app: App): void => {
+  app.addHook('onRequest', async ({ headers, raw }) => {
+    if (headers.host === undefined && raw.httpVersion === '1.1')
+      throw new Problem('malformed-request', 'The request has no Host header.');
+    const coding = headers['content-encoding'] ?? 'identity';
+    if (coding.toLowerCase() !== 'identity')
+      throw new Problem('unsupported-media-type', 'Send the body as it is, without Content-Encoding.');
+  });
 };
 
 /** A span for each request; without `startTelemetry` they are no-ops. A caller's trace (W3C) is continued. */

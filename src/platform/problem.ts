@@ -8,6 +8,9 @@ export type FieldViolation = { pointer: string; message: string };
 export const problemTypes = {
   'validation-failed': { status: 422, title: 'The request is not valid' },
   'malformed-body': { status: 400, title: 'The body could not be read' },
+  'malformed-request': { status: 400, title: 'The request is no HTTP' },
+  'request-timeout': { status: 408, title: 'The request did not come whole in time' },
+  'headers-too-large': { status: 431, title: 'The headers are too large' },
   'body-too-large': { status: 413, title: 'The body is too large' },
   'unsupported-media-type': { status: 415, title: 'The body is not JSON' },
   'invalid-cursor': { status: 400, title: 'The cursor is not one of ours' },

@@ -34,7 +34,7 @@ class PrivateAddressError extends Error {
  * Looks a host up for the connection itself, so that the address checked is the address used: a name that
  * answers differently the second time gains nothing.
  */
-const publicLookup: LookupFunction = (host, options, callback) => {
+export const publicLookup: LookupFunction = (host, options, callback) => {
   systemLookup(host, { ...options, all: true }, (error, addresses) => {
     if (error) return callback(error, '', 4);
     const [first] = addresses;
@@ -55,6 +55,9 @@ export const callbackProblem = (address: string, allowPrivate: boolean): string 
   if (url.protocol !== 'https:') return 'expected an https URL';
   const host = url.hostname.replace(/^\[|\]$/g, '');
   if (ipaddr.isValid(host) && !isPublicAddress(host)) return 'expected a public address';
+  // Always loopback (RFC 6761, section 6.3); other private names show only when they are looked up.
+  if (/(?:^|\.)localhost\.?$/.test(host)) return 'expected a public address';
+  if (url.port === '0') return 'expected a port that can be reached';
   return undefined;
 };
 
