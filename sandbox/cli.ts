@@ -132,6 +132,7 @@ export const register: RegisterCommands = (program, context) => {
     .command('calls')
     .description('count what the partners were asked')
     .option('--company <cnpj>', 'also the requests about this company')
+    .addHelpText('after', '\nExamples:\n  $ npx lastro sandbox calls --company 12ABC34501DE35')
     .action(async ({ company }: { company?: string }) => {
       const query = company === undefined ? '' : `?company=${encodeURIComponent(company)}`;
       await line(context, JSON.stringify(await ask(context, 'GET', `/sandbox/calls${query}`), null, 2));

@@ -35,9 +35,16 @@ Examples:
   lastro archive plan
   lastro archive run --older-than 6mo
   lastro archive run --area CRD01 --json
+  lastro archive status --json
   lastro archive receipt ord_01K… --out receipt.json
+  lastro archive keys > keys.json
   lastro archive verify receipt.json --keys keys.json
+  lastro archive show ord_01K…
   lastro archive restore --area CRD01 --month 2025-03 --dry-run
+  lastro archive compact --dry-run
+  lastro archive area CRD01 --older-than 1y
+  lastro archive hold CRD01 --reason "Processo 123"
+  lastro archive lifecycle
   lastro archive erase --client cli_… --reference LGPD-118 --dry-run
 Exit codes: 0 done, 1 the run failed, a window could not be proven or another run holds the table, 2 a wrong call.`,
       );

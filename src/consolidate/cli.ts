@@ -49,6 +49,7 @@ Examples:
   lastro consolidate ./kconnect --table kconnect.events --domains ./domains --every 5
   lastro consolidate schedule add s3://kconnect/topics --table kconnect.events --cron "*/5 * * * *"
   lastro consolidate runs
+  lastro consolidate feedback
   lastro consolidate rollback run_01K…
 Exit codes: 0 done, 1 the run failed or another one holds the table, 2 a wrong call.`,
     )

@@ -57,6 +57,10 @@ export const registerJobs: RegisterCommands = (program, context) => {
     .command('jobs')
     .description('show queues; without a subcommand, their depths')
     .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  lastro jobs\n  lastro jobs dead --json\n  lastro jobs redrive delivery',
+    )
     .action(async ({ json }: { json?: boolean }) => {
       const overview = await withJobs(context, (open) => open.overview());
       await answer(context, json, overview, table(overview));
@@ -130,6 +134,7 @@ export const registerAudit: RegisterCommands = (program, context) => {
       'check the trail against its seals and the published copies; exit code 1 where it was touched',
     )
     .option('--json', 'print JSON')
+    .addHelpText('after', '\nExamples:\n  lastro audit verify\n  lastro audit verify --json | jq .intact')
     .action(async ({ json }: { json?: boolean }) => {
       const config = context.config();
       const db = await context.postgres();

@@ -30,15 +30,19 @@ const run = async (
   stderr.write(`lastro: stopping the ${service}; work in hand is finished first\n`);
 };
 
-const notes = `
+const notes = (service: string): string => `
 Needs PARTNERS_URL and OIDC_ISSUER; DATABASE_URL, or the embedded PostgreSQL of LASTRO_HOME is used.
-When it is ready it prints one line of JSON. Any number of processes may run on one database.`;
+When it is ready it prints one line of JSON. Any number of processes may run on one database.
+
+Examples:
+  PARTNERS_URL=https://partners.example OIDC_ISSUER=https://id.example lastro ${service}
+  DATABASE_URL=postgres://… OBJECT_STORE=s3://lake/desk LASTRO_HOST=0.0.0.0 lastro ${service}`;
 
 export const registerApi: RegisterCommands = (program, context) => {
   program
     .command('api')
     .description('run the API alone, for production')
-    .addHelpText('after', notes)
+    .addHelpText('after', notes('api'))
     .action(() =>
       run(context, 'api', async (parts) => {
         const api = await startApi(parts);
@@ -51,7 +55,7 @@ export const registerWorker: RegisterCommands = (program, context) => {
   program
     .command('worker')
     .description('run a worker alone, for production')
-    .addHelpText('after', notes)
+    .addHelpText('after', notes('worker'))
     .action(() =>
       run(context, 'worker', async (parts) => {
         const worker = await startWorker(parts);

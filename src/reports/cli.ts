@@ -17,6 +17,8 @@ Examples:
   lastro report kinds
   lastro report new area-orders --param areaId=CRD01 --from 2026-01-01 --format csv --purpose "Auditoria interna" --out ordens.csv
   lastro report list --status failed
+  lastro report status rpt_01M…
+  lastro report cancel rpt_01M…
   lastro report download rpt_01M… --purpose "Chamado 123" --out ordens.csv
   lastro report subject - --purpose "Pedido do titular" --out titular.json < cpf.txt
 Who runs these holds the database: every right is theirs, and every use is in the audit trail with its purpose.
@@ -147,7 +149,7 @@ const addRights = (report: Command, context: CliContext): void => {
 Examples:
   lastro report rights withdraw area-CRD01 --reason "Chave vazada"
   lastro report rights withdraw portal --subject maria --area CRD01 --reason "Mudou de área"
-  lastro report rights
+  lastro report rights list
   lastro report rights restore wdr_01M…`,
     );
   rights
