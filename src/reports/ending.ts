@@ -91,7 +91,9 @@ export const tell = async (
     });
     await postMessage({ jobs }, tx, { id, type, orderKey: report.id, areaId: null, body, at, callbackUrl });
   }
-  if (email !== undefined) await planMail(jobs, tx, { to: email, ...mailOf(report, link) }, at);
+  // People follow it with a browser: the portal lets them sign in, the API would only refuse them.
+  const page = `${publicUrl}/portal/relatorios/${report.id}`;
+  if (email !== undefined) await planMail(jobs, tx, { to: email, ...mailOf(report, page) }, at);
 };
 
 const dayAndTime = new Intl.DateTimeFormat('pt-BR', {

@@ -72,7 +72,7 @@ describe('the end of a report', () => {
       messageId: `<${done.reportId}.completed@bank.example>`,
       to: ['maria.souza@cliente.example'],
       subject: 'Seu relatório está pronto',
-      text: expect.stringContaining(`https://desk.bank.example/v1/reports/${done.reportId}`),
+      text: expect.stringContaining(`https://desk.bank.example/portal/relatorios/${done.reportId}`),
     });
     expect(mail?.text).not.toMatch(/ord-1|signature/);
     const calls = await hooked('done');

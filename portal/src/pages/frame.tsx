@@ -1,4 +1,4 @@
-import { type ReactNode, useState } from 'react';
+import { type ReactNode, useEffect, useState } from 'react';
 import { useLoad } from '../parts/load.ts';
 import { Notice } from '../parts/notice.tsx';
 import { Link, usePlace } from '../router.tsx';
@@ -86,11 +86,15 @@ const Expired = () => {
 /** How many reports ended and were not looked at since; told to those who can't see the number as well. */
 const UnreadReports = () => {
   const { call, expired } = useDesk();
-  const { data } = useLoad(
+  const { path } = usePlace();
+  const { data, reload } = useLoad(
     expired ? null : 'unread',
     (signal) => call('GET /v1/reports', { query: { unread: 'true', limit: 1 }, signal }),
     { everyMs: 15_000 },
   );
+  // Reports are looked at and downloaded on pages: what is new may be another number on the next one.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: each page that is come to asks again
+  useEffect(() => reload(), [path, reload]);
   const unread = data?.unread ?? 0;
   return (
     <span role="status">

@@ -54,7 +54,7 @@ export const OrdersPage = () => {
     >
       <FindOrder />
       <Filters key={query.toString()} query={query} />
-      <ArchivedNotice {...(query.get('area') ? { areaId: query.get('area') as string } : {})} />
+      <ArchivedNotice areaId={query.get('area') || undefined} />
       {problem && <ProblemNotice problem={problem} retry={reload} />}
       <p role="status" className={data ? 'hidden' : 'quiet'}>
         {loading ? 'Carregando ordens…' : data ? `${data.items.length} ordens nesta página` : ''}
@@ -128,7 +128,7 @@ const Filters = ({ query }: { query: URLSearchParams }) => {
   );
 };
 
-export const OrderTable = ({ orders }: { orders: readonly OrderSummary[] }) => (
+export const OrderTable = ({ orders, to = '/ordens' }: { orders: readonly OrderSummary[]; to?: string }) => (
   <table className="cards">
     <thead>
       <tr>
@@ -147,7 +147,7 @@ export const OrderTable = ({ orders }: { orders: readonly OrderSummary[] }) => (
       {orders.map((order) => (
         <tr key={order.orderKey}>
           <th scope="row" data-label="Ordem">
-            <Link to={`/ordens/${order.orderKey}`} className="key">
+            <Link to={`${to}/${order.orderKey}`} className="key">
               {order.orderKey}
             </Link>
           </th>
@@ -157,12 +157,16 @@ export const OrderTable = ({ orders }: { orders: readonly OrderSummary[] }) => (
           <td data-label="Coro">
             <VerdictBadge verdict={order.verdict} />
           </td>
-          <td data-label="Requisitante">{document(order.requester.document)}</td>
+          <td data-label="Requisitante" className="fixed">
+            {document(order.requester.document)}
+          </td>
           <td data-label="Valor" className="number">
             {order.amountCents === null ? '–' : money(order.amountCents)}
           </td>
           <td data-label="Área">{order.areaId}</td>
-          <td data-label="Criada em">{instant(order.createdAt)}</td>
+          <td data-label="Criada em" className="fixed">
+            {instant(order.createdAt)}
+          </td>
         </tr>
       ))}
     </tbody>

@@ -43,17 +43,17 @@ export const Field = ({
         {label}
         {required === false && <span className="quiet"> (opcional)</span>}
       </label>
-      {hint && (
-        <p className="hint" id={`${id}-dica`}>
-          {hint}
-        </p>
-      )}
       {children({
         id,
         'aria-describedby': described.length > 0 ? described.join(' ') : undefined,
         'aria-invalid': words.length > 0 || undefined,
         'aria-required': required || undefined,
       })}
+      {hint && (
+        <p className="hint" id={`${id}-dica`}>
+          {hint}
+        </p>
+      )}
       {words.length > 0 && (
         <p className="error" id={`${id}-erro`}>
           {words.join(' ')}

@@ -6,6 +6,7 @@ const patterns: readonly [RegExp, (...parts: string[]) => string][] = [
   [/^expected a value: the area takes no order without one/, () => 'A área exige o valor da ordem.'],
   [/^expected at least (.+), the area's limit/, (least) => `O mínimo da área é ${least}.`],
   [/^expected at most (.+), the area's limit/, (most) => `O máximo da área é ${most}.`],
+  [/^not an amount/, () => 'Escreva o valor como 125.000,00.'],
   [/^expected a key of the domain/, () => 'Esta opção não existe nos domínios.'],
   [/^expected one of the area's/, () => 'A área não permite esta opção.'],
   [/^expected an area of the bank/, () => 'Esta área não existe.'],

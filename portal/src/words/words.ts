@@ -112,3 +112,26 @@ export const parameterName = {
   participantId: 'Participante (CPF ou CNPJ)',
   orderId: 'Número da ordem',
 } as const;
+
+/** The status of an order in the archive, in the words of its data model. */
+export const archivedStatus: Record<string, string> = {
+  concluida: 'Concluída',
+  cancelada: 'Cancelada',
+  expirada: 'Expirada',
+  recusada: 'Recusada',
+};
+
+export const kindAbout: Record<string, string> = {
+  'client-orders': 'Dados básicos das ordens que o cliente pediu ou de que participa.',
+  'area-orders': 'As ordens de uma área.',
+  'contract-orders': 'As ordens de um contrato.',
+  'requester-orders': 'As ordens que um cliente pediu.',
+  'participant-orders': 'As ordens de que um cliente participa.',
+  'order-participants': 'Quem participa de uma ordem.',
+  'order-rules': 'As regras de uma ordem.',
+  'order-metadata': 'Os metadados de uma ordem.',
+  'order-notifications': 'As notificações de uma ordem.',
+  'order-events': 'Os eventos de uma ordem.',
+  'participant-metadata': 'Os metadados de um participante.',
+  'participant-events': 'Os eventos de um participante.',
+};
