@@ -10,6 +10,7 @@ import { startFauxqs } from 'fauxqs';
 import { startEmbeddedPostgres } from '../src/platform/embedded-postgres.ts';
 import { smallFiles } from './consolidate-data.ts';
 import { machine } from './machine.ts';
+import { cpuSecondsOf } from './processes.ts';
 
 // npm run bench:consolidate [-- --files 70000 --runs 3 --sizes 7000,70000,280000 --cap 120 --parts compare,linear,s3]
 const { values } = parseArgs({
@@ -30,9 +31,22 @@ const scratch = await mkdtemp(join(tmpdir(), 'lastro-bench-'));
 
 type Measured = {
   readonly seconds: number;
+  /** Of the process and its threads. */
+  readonly cpuSeconds: number;
   readonly peakMb: number;
   readonly stdout: string;
   readonly ended: boolean;
+};
+
+/** CPU seconds of the children that have ended: fields 16 and 17 of proc(5). Zero where this is no Linux. */
+const endedChildrenCpu = (): number => {
+  try {
+    const text = readFileSync('/proc/self/stat', 'utf8');
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    return (Number(fields[13]) + Number(fields[14])) / 100;
+  } catch {
+    return 0;
+  }
 };
 
 /** Wall time of a whole process from its start to its end, and the most memory that it held. */
@@ -42,6 +56,7 @@ const measure = async (
   { env = {}, capSeconds = 900 }: { env?: NodeJS.ProcessEnv; capSeconds?: number } = {},
 ): Promise<Measured> => {
   const started = performance.now();
+  const cpuBefore = endedChildrenCpu();
   const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   const chunks: Buffer[] = [];
   const errors: Buffer[] = [];
@@ -65,6 +80,7 @@ const measure = async (
     throw new Error(`${command} ${args.join(' ')} ended with ${code}: ${Buffer.concat(errors)}`);
   return {
     seconds: (performance.now() - started) / 1_000,
+    cpuSeconds: endedChildrenCpu() - cpuBefore,
     peakMb,
     stdout: Buffer.concat(chunks).toString(),
     ended,
@@ -170,17 +186,34 @@ const linear = async (): Promise<void> => {
 };
 
 const fromS3 = async (): Promise<void> => {
-  console.log('\nS3');
   const s3Files = Number(values['s3-files']);
   const place = smallFiles(dataFolder, s3Files);
+  console.log(
+    `\nS3: ${s3Files} objects from a stand-in on node:http, 10 ms an answer, on the same cores; median of ${runs}`,
+  );
   const standIn = spawn(process.execPath, [join(import.meta.dirname, 'consolidate-s3.ts'), place, '10']);
   const [port] = (await once(standIn.stdout, 'data')) as [Buffer];
+  const origin = `http://127.0.0.1:${String(port).trim()}`;
   const keysOf = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test', AWS_REGION: 'us-east-1' };
   // The lake stays a folder: only the small files come from the stand-in.
-  const s3Env = { ...env, ...keysOf, AWS_ENDPOINT_URL: `http://127.0.0.1:${String(port).trim()}` };
-  row(
-    `  ${s3Files} objects, node:http, 10 ms an answer`,
-    await repeat(runs, () => lastro('s3://bucket', s3Env)),
+  const s3Env = { ...env, ...keysOf, AWS_ENDPOINT_URL: origin };
+  /** What the server used is no cost of the reader's, but takes the same cores. */
+  const beside = async (name: string, work: () => Promise<Measured>): Promise<Measured> => {
+    const before = cpuSecondsOf(standIn.pid as number);
+    const measured = await repeat(runs, work);
+    const served = (cpuSecondsOf(standIn.pid as number) - before) / runs;
+    row(name, measured, `CPU ${measured.cpuSeconds.toFixed(1)} s, the stand-in's ${served.toFixed(1)} s`);
+    return measured;
+  };
+  await lastro('s3://bucket', s3Env);
+  const floorArgs = [join(import.meta.dirname, 'consolidate-s3-floor.ts'), origin, place];
+  const floor = await beside("  GETs alone by undici's dispatch (the floor)", () =>
+    measure(process.execPath, floorArgs),
+  );
+  const whole = await beside('  lastro consolidate, whole', () => lastro('s3://bucket', s3Env));
+  const each = ((whole.cpuSeconds / s3Files) * 1e6).toFixed(0);
+  console.log(
+    `  ${(whole.seconds / floor.seconds).toFixed(2)} x the floor's time, ${(whole.cpuSeconds / floor.cpuSeconds).toFixed(2)} x its CPU; ${each} µs of CPU an object`,
   );
   standIn.kill();
   const few = 2_000;

@@ -8,7 +8,7 @@ import { batchMessage, queueFeedback } from './feedback-queue.ts';
 import { findOverlaps, mergeRanges } from './offsets.ts';
 import { type Batch, enumerate } from './plan.ts';
 import type { BatchReading } from './read.ts';
-import { fileStates } from './read-worker.ts';
+import { fileStates } from './read-messages.ts';
 import { batchCommitId, type NewRun } from './runs.ts';
 import { quarantineTable } from './tables.ts';
 import { batchOffsets, loadOffsets, storeOffsets, storeTaken, type TopicOffsets } from './taken.ts';

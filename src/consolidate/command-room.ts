@@ -15,7 +15,7 @@ export type CommandRoom = Omit<ConsolidateDeps, 'report' | 'fault'> & {
   readonly s3: Omit<S3Options, 'clock'>;
   readonly serviceNow?: ServiceNow;
   readonly deliver?: (signal?: AbortSignal) => Promise<Delivered>;
-  readonly publish?: ConfiguredLake['publish'];
+  readonly publishChanged: ConfiguredLake['publishChanged'];
   readonly close: () => Promise<void>;
 };
 
@@ -57,7 +57,7 @@ export const openCommandRoom = async (
   const config = context.config();
   const domains = folder === undefined ? [] : await loadDomains(folder);
   const pool = await context.postgres();
-  const { lake, publish, close } = await openConfiguredLake({ config, pool });
+  const { lake, publishChanged, close } = await openConfiguredLake({ config, pool });
   const deliver = delivery({ config, pool, domains });
   const { SERVICENOW_URL: url, SERVICENOW_TOKEN: token } = config;
   if (url !== undefined && token === undefined)
@@ -65,7 +65,7 @@ export const openCommandRoom = async (
   return {
     pool,
     lake,
-    ...(publish ? { publish } : {}),
+    publishChanged,
     files: await openFileCache({
       store: lake.store,
       folder: join(await workFolder(config.LASTRO_HOME), 'consolidate-cache'),

@@ -80,8 +80,8 @@ export const consolidateCommand = async (
         progress.notice(`the run failed: ${error instanceof Error ? error.message : String(error)}`);
       }
       if (options.every === undefined) return;
-      // Otherwise done where the room is closed. The next round, or a worker, makes up for what fails.
-      await room.publish?.().catch(() => {});
+      // Otherwise done where the room is closed.
+      await room.publishChanged();
       await sleep(options.every * 60_000, undefined, { signal }).catch(() => {});
       if (signal.aborted) return;
     }

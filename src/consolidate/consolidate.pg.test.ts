@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -147,6 +148,34 @@ describe('formats', () => {
       ['document.json', 'too_large', false],
       ['file.json', 'too_large', true],
     ]);
+  });
+});
+
+describe('links', () => {
+  it('reads nothing outside the source, though a file or a folder is swapped for a link after it was listed', async () => {
+    const outside = join(room.folder, 'outside');
+    await mkdir(outside);
+    await writeFile(join(outside, 'a.json'), '"secret"');
+    for (const key of ['file/a.json', 'folder/a.json', 'stays/a.json']) await room.put(key, '"inside"');
+    const place = (path: string): string => join(room.inbox, path);
+    const notices: string[] = [];
+    const planned = (): void => {
+      renameSync(place('file/a.json'), place('file/kept'));
+      symlinkSync(join(outside, 'a.json'), place('file/a.json'));
+      renameSync(place('folder'), place('_kept'));
+      symlinkSync(outside, place('folder'));
+    };
+    await room.run({ report: { planned, notice: (message) => notices.push(message) } });
+    expect(notices.join()).toContain('file/a.json was left for the next run: ');
+    expect(notices.join()).toContain('links are not followed');
+    expect(new Set(await documents())).toEqual(new Set(['"inside"']));
+    // Links are not listed either; what is put back is taken.
+    await room.run();
+    renameSync(place('file/kept'), place('file/a.json'));
+    rmSync(place('folder'));
+    renameSync(place('_kept'), place('folder'));
+    await room.run();
+    expect(await documents()).toEqual(['"inside"', '"inside"', '"inside"']);
   });
 });
 

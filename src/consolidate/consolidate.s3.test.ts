@@ -85,4 +85,26 @@ describe('small files in S3', () => {
     expect(await run(s3, 's3://kconnect/f')).toMatchObject({ files: 41, skipped: 40, rows: 1 });
     await s3.close();
   }, 60_000);
+
+  it('leaves an object that is written again between its listing and its reading for the next run', async () => {
+    const s3 = await startPlainS3({
+      fault: ({ method, key }) => {
+        // The listing has been given out when the first object is asked for.
+        if (method === 'GET' && key.endsWith('.json'))
+          s3.objects.set('kconnect/f/a.json', Buffer.from('{"n":"new"}'));
+        return undefined;
+      },
+    });
+    s3.objects.set('kconnect/f/a.json', Buffer.from('{"n":"old"}'));
+    s3.objects.set('kconnect/f/b.json', Buffer.from('{"n":"old"}'));
+    const notices: string[] = [];
+    expect(await run(s3, 's3://kconnect/f', notices)).toMatchObject({ files: 2, rows: 1 });
+    expect(notices.join()).toContain('a.json" in s3://kconnect/f was written again since it was listed');
+    expect(await run(s3, 's3://kconnect/f')).toMatchObject({ files: 2, skipped: 1, rows: 1 });
+    expect((await room.rows()).map(({ document }) => document).sort()).toEqual([
+      '{"n":"new"}',
+      '{"n":"old"}',
+    ]);
+    await s3.close();
+  }, 60_000);
 });

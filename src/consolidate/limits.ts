@@ -1,4 +1,4 @@
-import type { ReadLimits } from './read-worker.ts';
+import type { ReadLimits } from './read-messages.ts';
 
 export type Limits = {
   /** Of the whole process, resident. DuckDB gets 40 % of it. */

@@ -1,6 +1,6 @@
 import { type Dirent, lstatSync, readdirSync } from 'node:fs';
+import type { RootedFiles } from '../platform/rooted-files.ts';
 import { type ListedFolder, openListedFolder } from './listed-folder.ts';
-import type { Source } from './source.ts';
 
 export type FolderListing = {
   readonly folder: ListedFolder;
@@ -16,19 +16,20 @@ export type FolderListing = {
  * Lists one folder of a directory. The synchronous calls cost 7 µs a file; the asynchronous ones, through the thread
  * pool, six times that.
  */
-export const listFolder = (source: Source, path: string): FolderListing => {
-  if (source.kind !== 'directory') throw new Error(`expected a directory to list, found ${source.url}`);
-  const absolute = `${source.root}/${path}`;
+export const listFolder = (files: RootedFiles, path: string): FolderListing => {
+  try {
+    return files.inFolder(path, (absolute) => look(absolute, path));
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    return { folder: openListedFolder(path).folder(), below: [], problem };
+  }
+};
+
+const look = (absolute: string, path: string): FolderListing => {
   const folder = openListedFolder(path);
   const below: string[] = [];
   let unnamed = 0;
-  let entries: Dirent[];
-  try {
-    entries = readdirSync(absolute, { withFileTypes: true });
-  } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error);
-    return { folder: folder.folder(), below, problem };
-  }
+  const entries: Dirent[] = readdirSync(absolute, { withFileTypes: true });
   for (const entry of entries) {
     // `_temporary`, `.lastro-writes`: what Hive's convention and half-written files hide.
     if (entry.isDirectory() && !/^[._]/.test(entry.name)) below.push(`${path}${entry.name}/`);

@@ -16,6 +16,13 @@ export type ListedFolder = {
 export const versionAt = ({ sizes, modified, etags }: ListedFolder, index: number): string =>
   etags ? textAt(etags, index) : `${sizes[index]}-${modified[index]}`;
 
+/** The version of an object whose store gives no ETag. As a weak one, it is compared by nobody but ourselves. */
+export const madeUpVersion = (size: number, modified: number): string => `W/${size}-${modified}`;
+
+/** The ETag that a version is, where a GET can ask for it: a weak one names no bytes (RFC 9110, 8.8.1). */
+export const comparableEtag = (version: string | undefined): string | undefined =>
+  version?.startsWith('W/') ? undefined : version;
+
 export type ListedObject = { name: string; size: number; modified: number; etag?: string };
 
 /** Gathers the objects of a folder. Either all have an ETag, or none has. */

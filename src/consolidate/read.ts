@@ -1,20 +1,20 @@
-import { getCompileCacheDir } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { hashBytes } from './content-hash.ts';
-import { type ListedFolder, receivedFolder } from './listed-folder.ts';
+import { listDirectory } from './list-directory.ts';
+import type { ListedFolder } from './listed-folder.ts';
 import { type Batch, enumerate, type PlannedFile, type PlannedFiles } from './plan.ts';
 import {
   type ChunkResult,
-  type FromWorker,
   fileStates,
   type ReadChunk,
   type ReadLimits,
   type ToWorker,
-  type WorkerSetup,
-} from './read-worker.ts';
-import { listS3, type Source, SourceError } from './source.ts';
+} from './read-messages.ts';
+import { converse, startReadingThread, unexpected } from './reading-thread.ts';
+import type { Source } from './source.ts';
+import { openSourceBucket, type SourceBucket } from './source-bucket.ts';
 
 /** What the readers made of a batch. The lists are by index of the batch's files. */
 export type BatchReading = {
@@ -68,33 +68,20 @@ export const openReaders = ({
   threads: number;
   limits: ReadLimits;
 }): Readers => {
-  const workerData: WorkerSetup = { source, limits };
-  // Threads take part in the process's compile cache only when their environment names it; it saves each 150 ms.
-  const cache = getCompileCacheDir();
-  const env = cache === undefined ? process.env : { ...process.env, NODE_COMPILE_CACHE: cache };
-  const workers = Array.from(
-    { length: threads },
-    () =>
-      new Worker(new URL('./read-worker.ts', import.meta.url), {
-        workerData,
-        env,
-        resourceLimits: { maxYoungGenerationSizeMb: 4 },
-      }),
-  );
+  const workers = Array.from({ length: threads }, () => startReadingThread({ source, limits }));
+  const bucket = source.kind === 's3' ? openSourceBucket(source) : undefined;
   return {
     list: (notice, signal) =>
-      source.kind === 's3'
-        ? listS3(source, signal)
-        : listDirectory({ workers, url: source.url, notice }, signal),
-    read: (batch, options) => readBatch(workers, batch, options),
+      bucket ? bucket.list(signal) : listDirectory({ workers, url: source.url, notice }, signal),
+    read: (batch, options) => readBatch({ workers, bucket }, batch, options),
     close: async () => {
-      await Promise.all(workers.map((worker) => worker.terminate()));
+      await Promise.all([...workers.map((worker) => worker.terminate()), bucket?.close()]);
     },
   };
 };
 
 const readBatch = async (
-  workers: readonly Worker[],
+  { workers, bucket }: { workers: readonly Worker[]; bucket: SourceBucket | undefined },
   batch: Batch,
   { folder, onProgress, signal }: Parameters<Readers['read']>[1],
 ): Promise<BatchReading> => {
@@ -105,12 +92,20 @@ const readBatch = async (
     events: join(folder, `events-${index}`),
     quarantine: join(folder, `quarantine-${index}`),
   }));
+  let credentials = await bucket?.credentials();
+  const refresh = async (): Promise<void> => {
+    // A failure shows when they expire: S3 says so of each object, which is left for the next run.
+    credentials = (await bucket?.credentials().catch(() => undefined)) ?? credentials;
+  };
   let next = 0;
   const takeChunk = (): ToWorker | undefined => {
-    const chunk = chunks[next];
-    return chunk && { kind: 'read', id: next++, chunk: toChunk(batch.files, chunk) };
+    const found = chunks[next];
+    if (!found) return undefined;
+    const chunk = toChunk(batch.files, found, bucket !== undefined);
+    return { kind: 'read', id: next++, chunk, ...(credentials ? { credentials } : {}) };
   };
   const onResult = (result: ChunkResult): void => {
+    void refresh();
     gathered.add(result, chunks[result.id]?.from ?? 0);
     onProgress?.(result.states.length, result.bytes);
   };
@@ -162,93 +157,6 @@ const serve = ({
   });
 };
 
-/** Folders go to whichever worker is free; each may bring more of them. */
-const listDirectory = async (
-  { workers, url, notice }: { workers: readonly Worker[]; url: string; notice: (message: string) => void },
-  signal?: AbortSignal,
-): Promise<ListedFolder[]> => {
-  const listing: ListedFolder[] = [];
-  const waiting = [''];
-  const idle = new Set<() => void>();
-  let underWay = 0;
-  const serveListing = (worker: Worker): Promise<void> =>
-    converse<void>(worker, signal, ({ say, end, fail }) => {
-      const next = (): void => {
-        idle.delete(next);
-        const path = waiting.pop();
-        if (path !== undefined) {
-          underWay++;
-          say({ kind: 'list', path });
-        } else if (underWay === 0) end();
-        else idle.add(next);
-      };
-      next();
-      return (message) => {
-        if (message.kind !== 'listed') {
-          fail(unexpected(message));
-          return;
-        }
-        underWay--;
-        if (message.problem !== undefined) {
-          if (message.folder.path === '') fail(new SourceError(url, message.problem));
-          notice(`${message.folder.path} was left for the next run: ${message.problem}`);
-        }
-        if (message.unnamed !== undefined) {
-          const where = message.folder.path || 'the source';
-          notice(
-            `${message.unnamed} files in ${where} have names that are not UTF-8: rename them to have them taken`,
-          );
-        }
-        if (message.folder.sizes.length > 0) listing.push(receivedFolder(message.folder));
-        waiting.push(...message.below);
-        next();
-        for (const wake of [...idle]) wake();
-      };
-    });
-  await Promise.all(workers.map(serveListing));
-  return listing;
-};
-
-const unexpected = (message: FromWorker): Error =>
-  new Error(
-    message.kind === 'failed'
-      ? `a reading thread failed: ${message.message}`
-      : `a reading thread answered ${message.kind} out of turn`,
-  );
-
-type Talk<T> = {
-  readonly say: (message: ToWorker) => void;
-  readonly end: (result: T) => void;
-  readonly fail: (error: unknown) => void;
-};
-
-/**
- * One exchange with a worker: `begin` says the first words and answers what is done with each reply. Rejects when
- * the worker fails or dies, and on abort.
- */
-const converse = <T>(
-  worker: Worker,
-  signal: AbortSignal | undefined,
-  begin: (talk: Talk<T>) => (message: FromWorker) => void,
-): Promise<T> => {
-  const { promise, resolve, reject } = Promise.withResolvers<T>();
-  const onExit = (code: number): void => reject(new Error(`a reading thread ended with code ${code}`));
-  const onAbort = (): void => reject(signal?.reason);
-  const say = (message: ToWorker): void => worker.postMessage(message);
-  const onMessage = begin({ say, end: resolve, fail: reject });
-  worker.on('message', onMessage);
-  worker.on('error', reject);
-  worker.on('exit', onExit);
-  signal?.addEventListener('abort', onAbort, { once: true });
-  if (signal?.aborted) onAbort();
-  return promise.finally(() => {
-    worker.off('message', onMessage);
-    worker.off('error', reject);
-    worker.off('exit', onExit);
-    signal?.removeEventListener('abort', onAbort);
-  });
-};
-
 const cutChunks = (files: PlannedFiles): { from: number; to: number }[] => {
   const chunks: { from: number; to: number }[] = [];
   let from = 0;
@@ -264,21 +172,27 @@ const cutChunks = (files: PlannedFiles): { from: number; to: number }[] => {
   return chunks;
 };
 
-const toChunk = (files: PlannedFiles, { from, to }: { from: number; to: number }): ReadChunk => {
+const toChunk = (
+  files: PlannedFiles,
+  { from, to }: { from: number; to: number },
+  withVersions: boolean,
+): ReadChunk => {
   const folders = new Map<string, number>();
   const chunk = {
     folder: new Uint32Array(to - from),
     names: new Array<string>(to - from),
     sizes: new Float64Array(to - from),
     known: new Map<number, readonly string[]>(),
+    ...(withVersions ? { versions: new Array<string>(to - from) } : {}),
   };
   for (let index = 0; index < to - from; index++) {
-    const { folder, name, size, knownHashes } = files.at(from + index);
+    const { folder, name, size, version, knownHashes } = files.at(from + index);
     const place = folders.get(folder) ?? folders.size;
     folders.set(folder, place);
     chunk.folder[index] = place;
     chunk.names[index] = name;
     chunk.sizes[index] = size;
+    if (chunk.versions) chunk.versions[index] = version;
     if (knownHashes.length > 0) chunk.known.set(index, knownHashes);
   }
   return { ...chunk, folders: [...folders.keys()] };

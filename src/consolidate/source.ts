@@ -3,7 +3,6 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { UserError } from '../platform/cli.ts';
 import type { S3Options } from '../platform/store/s3.ts';
-import { type ListedFolder, openListedFolder } from './listed-folder.ts';
 
 /** Where the small files lie. Plain data: each worker thread opens it anew. */
 export type Source =
@@ -34,31 +33,3 @@ export class SourceError extends Error {
     this.name = 'SourceError';
   }
 }
-
-/** Every object of an S3 source, by folder. @throws SourceError */
-export const listS3 = async (
-  source: Source & { kind: 's3' },
-  signal?: AbortSignal,
-): Promise<ListedFolder[]> => {
-  const folders = new Map<string, ReturnType<typeof openListedFolder>>();
-  const { openStore } = await import('../platform/store/open-store.ts');
-  const { store, close } = await openStore(source.url, { s3: source.s3 });
-  try {
-    for await (const { key, size, lastModified, etag } of store.list('')) {
-      signal?.throwIfAborted();
-      const slash = key.lastIndexOf('/') + 1;
-      const path = key.slice(0, slash);
-      if (/(?:^|\/)[._]/.test(path)) continue;
-      const folder = folders.get(path) ?? openListedFolder(path);
-      folders.set(path, folder);
-      const modified = lastModified.getTime();
-      folder.add({ name: key.slice(slash), size, modified, etag: etag || `${size}-${modified}` });
-    }
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw new SourceError(source.url, error);
-  } finally {
-    await close();
-  }
-  return [...folders.values()].map((each) => each.folder());
-};

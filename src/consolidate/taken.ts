@@ -4,7 +4,7 @@ import { type OffsetRange, openRanges } from './offsets.ts';
 import { type Batch, enumerate, type TakenObject, type TakenObjects } from './plan.ts';
 import { portions } from './portions.ts';
 import type { BatchReading } from './read.ts';
-import { fileStates } from './read-worker.ts';
+import { fileStates } from './read-messages.ts';
 
 /** The name of a folder across sources: one place has one name, whichever folder a run was given. */
 export const folderUrl = (sourceUrl: string, path: string): string => `${sourceUrl}/${path}`;

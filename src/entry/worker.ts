@@ -67,9 +67,7 @@ export const startWorker = async (
   const stopping = new AbortController();
   const runLastro = openRunLastro({ home: config.LASTRO_HOME, stopping: stopping.signal });
   await workOnConsolidation({ jobs, db, log, runLastro });
-  const mirrored =
-    config.LAKE_CATALOG === 'jdbc+glue' ? await openConfiguredLake({ config, pool: db }) : undefined;
-  if (mirrored?.publish) await workOnLake({ jobs, log, publish: mirrored.publish });
+  const lake = await workOnLake({ jobs, log, openLake: () => openConfiguredLake({ config, pool: db }) });
   await workOnArchive({ config, db, jobs, log });
   const { SERVICENOW_URL, SERVICENOW_TOKEN } = config;
   await workOnPipelines({
@@ -87,7 +85,7 @@ export const startWorker = async (
       // What takes minutes is stopped between two commits, and goes on at the next start.
       stopping.abort();
       await jobs.close();
-      await mirrored?.close();
+      await lake.close();
       mailer?.close();
       await webhooks.close();
       sqs.close();

@@ -12,6 +12,7 @@ import { writeLocation } from './lake-files.ts';
 import { type PartitionColumn, partitionColumns } from './manifest-schemas.ts';
 import { currentSchema, defaultSortOrder, defaultSpec } from './metadata.ts';
 import { parquetStats } from './parquet-stats.ts';
+import { partitionText } from './partition-text.ts';
 import { childrenOf, type Field, fieldsById, fixedOf } from './schema.ts';
 import type { Table } from './tables.ts';
 import { transformSql } from './transforms.ts';
@@ -334,18 +335,3 @@ const partitionFolder = (
   // Names are cut by file systems at 255 bytes: a long value is left out of the path, it stands in the manifest.
   return encoded.some((part) => part.length > 120) ? '' : encoded.map((part) => `${part}/`).join('');
 };
-
-/** A partition's value as it stands in the name of its folder. */
-export const partitionText = (column: PartitionColumn, value: PartitionValue): string => {
-  if (value === null) return 'null';
-  if (value instanceof Uint8Array) return Buffer.from(value).toString('hex');
-  const day = (days: number): string => new Date(days * 86_400_000).toISOString().slice(0, 10);
-  if (column.type === 'date' && typeof value === 'number') return day(value);
-  if (column.transform === 'month') return day(monthStart(Number(value))).slice(0, 7);
-  if (column.transform === 'year') return String(1970 + Number(value));
-  if (column.transform === 'hour')
-    return new Date(Number(value) * 3_600_000).toISOString().slice(0, 13).replace('T', '-');
-  return String(value);
-};
-
-const monthStart = (months: number): number => Date.UTC(1970, months, 1) / 86_400_000;

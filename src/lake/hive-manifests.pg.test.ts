@@ -5,14 +5,24 @@ import { runCommand } from '../../test/services/command-line.ts';
 import { type TestLake, testLake } from '../../test/services/lake.ts';
 import { type TestDatabase, testDatabase } from '../../test/services/postgres.ts';
 import { parseConfig } from '../platform/config.ts';
+import { openJobs } from '../platform/jobs.ts';
+import { silentLog } from '../platform/log.ts';
+import { transaction } from '../platform/postgres.ts';
 import { register } from './cli.ts';
 import { writeDataFiles } from './data-writer.ts';
 import { allRows, openDuckDb } from './duckdb-session.ts';
 import { openFileCache } from './file-cache.ts';
-import { hiveLocation, hiveStatements, setHiveManifests, writeHiveManifests } from './hive-manifests.ts';
+import {
+  hiveLocation,
+  hiveStatements,
+  openHivePublisher,
+  setHiveManifests,
+  writeHiveManifests,
+} from './hive-manifests.ts';
+import { lakeQueues, workOnLake } from './jobs.ts';
 import { openConfiguredLake } from './open-lake.ts';
 import { compactTable } from './rewrite.ts';
-import { append, createTable, loadTable } from './tables.ts';
+import { append, createTable, type Lake, loadTable } from './tables.ts';
 
 let database: TestDatabase;
 let test: TestLake;
@@ -124,3 +134,91 @@ it('follows the commits of the commands that make them', async () => {
   await runCommand(register, ['table', 'hive', 'desk.plain', '--off'], run);
   await expect(readFile(join(env.LASTRO_HOME, 'store/hive/desk/plain/manifest'))).rejects.toThrow('ENOENT');
 });
+
+/** Makes a table of one column whose manifests are kept, with a row. */
+const keptTable = async (lake: Lake, table: string): Promise<void> => {
+  await createTable(lake, table, { columns: [{ name: 'n', type: 'long' }] });
+  await setHiveManifests(lake, await loadTable(lake, table), true);
+};
+
+const addRow = async (lake: Lake, table: string): Promise<void> => {
+  const session = await openDuckDb();
+  const add = await writeDataFiles(
+    { lake, session },
+    await loadTable(lake, table),
+    '(SELECT 1::BIGINT AS n)',
+  );
+  await append(lake, table, { add });
+  await session.close();
+};
+
+const rowsShown = async (lake: Lake, key: string): Promise<unknown> => {
+  const text = (await (await lake.store.get(key)).bytes()).toString().trim();
+  return text === '' ? 0 : countOf(text.split('\n'));
+};
+
+it('are written by a worker each minute: after its own commits, those of others, and of commands that were killed', async () => {
+  const env = { LASTRO_HOME: join(test.folder, 'minutes') };
+  const open = () => openConfiguredLake({ config: parseConfig(env), pool: database.pool });
+  const queues = lakeQueues.map((queue) => ({ ...queue }));
+  const jobs = await openJobs({ url: database.url, queues, works: true, log: silentLog() });
+  const kept = await open();
+  const worker = await workOnLake({ jobs, log: silentLog(), openLake: async () => kept });
+  const minute = () =>
+    transaction(database.pool, async (tx) => {
+      for (const queue of queues) await jobs.enqueue(tx, queue, {});
+    });
+  const shown = () => rowsShown(kept.lake, 'hive/desk/minutes/manifest');
+  await keptTable(kept.lake, 'desk.minutes');
+  await addRow(kept.lake, 'desk.minutes');
+  await minute();
+  await expect.poll(shown, { timeout: 30_000 }).toBe(1);
+  // A process that dies never closes its lake.
+  const killed = await open();
+  await addRow(killed.lake, 'desk.minutes');
+  await minute();
+  await expect.poll(shown, { timeout: 30_000 }).toBe(2);
+  await jobs.close();
+  await worker.close();
+}, 90_000);
+
+it('are never left older than their table, however many publish at once, and one failure does not stop the others', async () => {
+  await keptTable(test.lake, 'desk.busy');
+  const table = { namespace: 'desk', name: 'busy' };
+  const publishers = Array.from({ length: 4 }, () => openHivePublisher(test.lake));
+  for (let round = 1; round <= 5; round++) {
+    const early = publishers.map(({ publish }) => publish([table]));
+    await addRow(test.lake, 'desk.busy');
+    await Promise.all([...early, ...publishers.map(({ publish }) => publish([table]))]);
+    expect(await rowsShown(test.lake, 'hive/desk/busy/manifest')).toBe(round);
+  }
+  await keptTable(test.lake, 'desk.full');
+  await addRow(test.lake, 'desk.full');
+  await addRow(test.lake, 'desk.busy');
+  const { store } = test.lake;
+  const put: typeof store.put = async (key, ...rest) => {
+    if (key.startsWith('hive/desk/full/')) throw new Error('no space left');
+    return store.put(key, ...rest);
+  };
+  const failing = openHivePublisher({ ...test.lake, store: { ...store, put } });
+  const both = [{ namespace: 'desk', name: 'full' }, table];
+  await expect(failing.publish(both)).rejects.toThrow('no space left');
+  expect(await rowsShown(test.lake, 'hive/desk/busy/manifest')).toBe(6);
+  // What is known to be shown costs no reading before the table changes.
+  const asked: string[] = [];
+  const counting = openHivePublisher({
+    ...test.lake,
+    store: {
+      ...store,
+      get: (key, options) => {
+        asked.push(key);
+        return store.get(key, options);
+      },
+    },
+  });
+  await counting.publish([table]);
+  expect(asked.length).toBeGreaterThan(0);
+  asked.splice(0);
+  await counting.publish([table]);
+  expect(asked).toEqual([]);
+}, 60_000);

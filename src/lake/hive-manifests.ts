@@ -1,9 +1,9 @@
-import { formatTableName } from './catalog/catalog.ts';
+import { formatTableName, type TableName } from './catalog/catalog.ts';
 import { hiveType } from './catalog/glue-columns.ts';
 import type { LiveFile, PartitionValue } from './data-file.ts';
-import { partitionText } from './data-writer.ts';
 import { type PartitionColumn, partitionColumns } from './manifest-schemas.ts';
 import { currentSchema, defaultSpec } from './metadata.ts';
+import { partitionText } from './partition-text.ts';
 import { findTable, type Lake, setProperties, type Table, tableFiles } from './tables.ts';
 
 /** The property of a table whose manifests are kept for engines without Iceberg. */
@@ -95,12 +95,61 @@ export const setHiveManifests = async (lake: Lake, table: Table, on: boolean): P
   return changed;
 };
 
-/** Brings the manifests of those tables up to date that have some. */
-export const refreshHiveManifests = async (lake: Lake, names: readonly string[]): Promise<void> => {
-  for (const name of names) {
+/** Keeps the manifests of the tables that have some as the catalog shows them. */
+export type HivePublisher = {
+  /**
+   * Brings those of the tables up to date. What this publisher wrote is not looked at again before its table changes,
+   * or an hour has passed: one that was killed between its last put and its look back may have left an older manifest.
+   * @throws Error naming what could not be written, after the rest
+   */
+  readonly publish: (tables: readonly TableName[]) => Promise<void>;
+};
+
+const lookAgainAfterMs = 3_600_000;
+
+export const openHivePublisher = (lake: Lake): HivePublisher => {
+  const shown = new Map<string, { location: string; at: number }>();
+  const publish = async (table: TableName): Promise<void> => {
+    const name = formatTableName(table);
+    const known = shown.get(name);
+    const now = lake.clock().getTime();
+    const current = await lake.catalog.load(table);
+    if (known && known.location === current?.metadataLocation && now - known.at < lookAgainAfterMs) return;
+    shown.delete(name);
+    const location = await refreshHiveManifests(lake, name);
+    if (location !== undefined) shown.set(name, { location, at: now });
+  };
+  return {
+    publish: async (tables) => {
+      const failures: string[] = [];
+      for (const table of tables) {
+        await publish(table).catch((error: unknown) =>
+          failures.push(error instanceof Error ? error.message : String(error)),
+        );
+      }
+      if (failures.length > 0) throw new Error(failures.join('; '));
+    },
+  };
+};
+
+const mostAttempts = 10;
+
+/**
+ * Writes the manifests of a table that has some, and looks back whether the table is still the same: of several that do
+ * this at once, the one that puts last sees the newest commit, and none leaves an older one. Answers the metadata file
+ * that was seen last; undefined where there is no table.
+ */
+const refreshHiveManifests = async (lake: Lake, name: string): Promise<string | undefined> => {
+  for (let attempt = 1; attempt <= mostAttempts; attempt++) {
     const table = await findTable(lake, name);
-    if (table && hasHiveManifests(table)) await writeHiveManifests(lake, table);
+    if (!table) return undefined;
+    if (!hasHiveManifests(table)) return table.metadataLocation;
+    await writeHiveManifests(lake, table);
+    if ((await lake.catalog.load(table.name))?.metadataLocation === table.metadataLocation) {
+      return table.metadataLocation;
+    }
   }
+  throw new Error(`${name} changes all the time; its Hive manifests are of a moment ago`);
 };
 
 /** The statements that make the Hive table, for Athena, Hive and Spark. */

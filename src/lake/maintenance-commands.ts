@@ -50,7 +50,7 @@ export const addMaintenanceCommands = (table: Command, context: CliContext): voi
       'after',
       `
 Prints the statements that make the Hive table over them (Athena, Hive, Spark). The manifests follow each commit at
-the end of the command that made it; run this again after another engine's commits.`,
+the end of the command that made it, and every commit within a minute where a worker runs.`,
     )
     .action((name: string, options: { off?: boolean; json?: boolean }) =>
       withTable(context, name, async (lake, found) => {

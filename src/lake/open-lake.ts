@@ -2,18 +2,22 @@ import type { Pool } from 'pg';
 import type { Config } from '../platform/config.ts';
 import { openConfiguredStore } from '../platform/store/configured-store.ts';
 import type { Store } from '../platform/store/store.ts';
-import { formatTableName } from './catalog/catalog.ts';
 import { jdbcCatalog } from './catalog/jdbc.ts';
 import { mirrorCatalog } from './catalog/mirror.ts';
 import { noteChanges } from './catalog/noted.ts';
-import { refreshHiveManifests } from './hive-manifests.ts';
+import { openHivePublisher } from './hive-manifests.ts';
 import { type Lake, openLake } from './tables.ts';
 
 export type ConfiguredLake = {
   readonly lake: Lake;
-  /** With `LAKE_CATALOG=jdbc+glue`: brings every table's entry in Glue up to date. */
-  readonly publish?: () => Promise<{ published: string[]; removed: string[] }>;
-  /** Tells the mirror, and engines without Iceberg, of the tables that were changed through this lake; lets go. */
+  /**
+   * Brings up to date what others read every table by, whoever changed it: the entries in Glue (with
+   * `LAKE_CATALOG=jdbc+glue`; answers which), the Hive manifests.
+   */
+  readonly publish: () => Promise<{ published: string[]; removed: string[] }>;
+  /** The same of the tables that were changed through this lake. What can't be told is a warning: the commits stand. */
+  readonly publishChanged: () => Promise<void>;
+  /** Publishes what was changed, and lets go. */
   readonly close: () => Promise<void>;
 };
 
@@ -42,17 +46,33 @@ export const openConfiguredLake = async ({
   const { catalog, changed } = noteChanges(glue && name === 'glue' ? glue : jdbc);
   const lake = openLake({ store, catalog, clock });
   const mirror = glue && name === 'jdbc+glue' ? mirrorCatalog({ from: jdbc, to: glue }) : undefined;
+  const hive = openHivePublisher(lake);
+  const publishChanged = async (): Promise<void> => {
+    await mirror
+      ?.publish(changed())
+      .catch(warn('Glue could not be told of the last commits; the worker tells it'));
+    await hive
+      .publish(changed())
+      .catch(
+        warn(
+          'the Hive manifests are behind the last commits; the worker writes them, or `lastro table hive NAME`',
+        ),
+      );
+  };
   return {
     lake,
-    ...(mirror ? { publish: () => mirror.publishAll(lake.warehouse) } : {}),
+    publish: async () => {
+      // Neither keeps the other from what it can do.
+      const [told, kept] = await Promise.allSettled([
+        mirror?.publishAll(lake.warehouse),
+        catalog.list().then(hive.publish),
+      ]);
+      for (const each of [told, kept]) if (each.status === 'rejected') throw each.reason;
+      return (told.status === 'fulfilled' ? told.value : undefined) ?? { published: [], removed: [] };
+    },
+    publishChanged,
     close: async () => {
-      // The commits stand: that others don't see them yet is no failure of the work that made them.
-      await mirror
-        ?.publish(changed())
-        .catch(warn('Glue could not be told of the last commits; the worker tells it'));
-      await refreshHiveManifests(lake, changed().map(formatTableName)).catch(
-        warn('the Hive manifests are behind the last commits; `lastro table hive NAME` writes them anew'),
-      );
+      await publishChanged();
       glue?.close();
       await close();
     },

@@ -1,4 +1,5 @@
 import type { Pagination } from './declaration.ts';
+import { nextLink } from './link-header.ts';
 import { at, listAt } from './records.ts';
 
 /**
@@ -33,9 +34,6 @@ export const pageValues = (
       return {};
   }
 };
-
-const linkHeader = (header: string | undefined): string | null =>
-  header === undefined ? null : (/<([^>]+)>\s*;[^,]*\brel="?next"?/i.exec(header)?.[1] ?? null);
 
 /**
  * The page after this one, or undefined at the end. A page that repeats its own cursor or address would never end, and
@@ -74,7 +72,7 @@ const nextOf = (
       : null;
   }
   if (pagination.kind !== 'link') return null;
-  return pagination.at === undefined ? linkHeader(headers['link']) : text(at(json, pagination.at));
+  return pagination.at === undefined ? nextLink(headers['link'] ?? '') : text(at(json, pagination.at));
 };
 
 /** How many records an answer has. @throws Error where there is no list of records */

@@ -195,12 +195,20 @@ const list = (
 ): void => {
   const prefix = `${bucket}/${query.get('prefix') ?? ''}`;
   const after = query.get('continuation-token') ?? '';
-  const keys = [...state.objects.keys()].filter((key) => key.startsWith(prefix) && key > after).sort();
+  const delimiter = query.get('delimiter');
+  const entryOf = (key: string): string => {
+    const at = delimiter ? key.indexOf(delimiter, prefix.length) : -1;
+    return at < 0 ? key : key.slice(0, at + 1);
+  };
+  const under = [...state.objects.keys()].filter((key) => key.startsWith(prefix));
+  const keys = [...new Set(under.map(entryOf))].filter((key) => key > after).sort();
   const page = keys.slice(0, pageSize);
   const contents = page.map((key) => {
-    const bytes = state.objects.get(key) ?? Buffer.alloc(0);
+    const shown = escapeXml(key.slice(bucket.length + 1));
+    const bytes = state.objects.get(key);
+    if (!bytes) return `<CommonPrefixes><Prefix>${shown}</Prefix></CommonPrefixes>`;
     const modified = (state.modified.get(key) ?? new Date(0)).toISOString();
-    return `<Contents><Key>${escapeXml(key.slice(bucket.length + 1))}</Key><LastModified>${modified}</LastModified><ETag>${escapeXml(etagOf(bytes))}</ETag><Size>${bytes.length}</Size></Contents>`;
+    return `<Contents><Key>${shown}</Key><LastModified>${modified}</LastModified><ETag>${escapeXml(etagOf(bytes))}</ETag><Size>${bytes.length}</Size></Contents>`;
   });
   const more = keys.length > page.length;
   response.setHeader('content-type', 'application/xml');

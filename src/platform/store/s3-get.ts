@@ -1,113 +1,109 @@
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Dispatcher, Pool } from 'undici';
-import { rangeError } from './bodies.ts';
-import { type AwsCredentials, encodeS3Path, getSigner } from './sigv4.ts';
-import { type GetOptions, type ObjectBody, ObjectNotFoundError } from './store.ts';
+import { gaveUp, getAttempts, isBusy, isTransient, refusal, retryWaitMs, silenceMs } from './s3-answers.ts';
+import { type ListPage, type ListRequest, listParameters, parseListPage } from './s3-list.ts';
+import type { S3Place } from './s3-place.ts';
+import { type AwsCredentials, encodeS3Path, encodeS3Query, getSigner } from './sigv4.ts';
+import type { GetOptions, ObjectBody } from './store.ts';
 
 /** Bodies up to this size arrive whole before `get` answers (and are retried whole); larger ones are streamed. */
 const bufferedBytes = 4 * 1024 * 1024;
-const attempts = 6;
 
 export type S3GetDeps = {
-  /** Origin that requests go to: `https://bucket.s3.sa-east-1.amazonaws.com`, or the stand-in's. */
-  readonly origin: string;
-  /** What stands before the key in the path: empty, or `/bucket` where the host does not carry it. */
-  readonly basePath: string;
+  readonly place: S3Place;
   readonly region: string;
   readonly credentials: () => Promise<AwsCredentials>;
-  readonly storeUrl: string;
   readonly clock: () => Date;
-  /** Sockets; measured best at 128 to 256 for many small objects. */
+  /** Sockets. Objects by the thousand are read by s3-bulk.ts. */
   readonly connections?: number;
 };
 
 type Answer = { kind: 'body'; body: ObjectBody } | { kind: 'refused'; status: number; text: string };
 
+type Wanted = {
+  /** For messages. */
+  readonly what: string;
+  readonly path: string;
+  readonly query?: string;
+  readonly options?: GetOptions | undefined;
+};
+
+export type S3Get = {
+  /** @throws ObjectNotFoundError; RangeError; Error for what S3 refuses, or what failed as often as it is tried */
+  readonly get: (key: string, options?: GetOptions) => Promise<ObjectBody>;
+  /**
+   * One page of a listing. `prefix`: what the keys begin with, the place's own prefix included.
+   * @throws Error as `get`
+   */
+  readonly list: (request: ListRequest, signal?: AbortSignal) => Promise<ListPage>;
+  readonly close: () => Promise<void>;
+};
+
 /**
- * Bulk GETs of S3 without the SDK: undici's `dispatch` with handlers that allocate one buffer per object.
+ * GETs of S3 without the SDK: undici's `dispatch` with handlers that allocate one buffer per object.
  * Throttling, server errors and broken connections are retried with growing, jittered waits.
  */
-export const openS3Get = (
-  deps: S3GetDeps,
-): {
-  get: (fullKey: string, key: string, options?: GetOptions) => Promise<ObjectBody>;
-  close: () => Promise<void>;
-} => {
-  const pool = new Pool(deps.origin, {
-    connections: deps.connections ?? 192,
+export const openS3Get = ({ place, region, credentials, clock, connections = 192 }: S3GetDeps): S3Get => {
+  const pool = new Pool(place.origin, {
+    connections,
     pipelining: 1,
-    headersTimeout: 30_000,
-    bodyTimeout: 60_000,
+    headersTimeout: silenceMs,
+    bodyTimeout: silenceMs,
     connectTimeout: 10_000,
   });
-  const sign = getSigner(deps.region);
-  const { host } = new URL(deps.origin);
+  const sign = getSigner({ region, host: new URL(place.origin).host });
 
-  const attempt = async (fullKey: string, options: GetOptions | undefined): Promise<Answer> => {
-    const path = `${deps.basePath}/${encodeS3Path(fullKey)}`;
-    const headers = sign(await deps.credentials(), { host, path, now: deps.clock() });
+  const attempt = async ({ path, query, options }: Wanted): Promise<Answer> => {
+    const headers = sign(await credentials(), clock(), path, query);
     const range = options?.range;
-    if (range) headers.range = `bytes=${range.start}-${range.end === undefined ? '' : range.end - 1}`;
-    return dispatchGet(pool, path, headers, options?.signal);
+    if (range) headers.push('range', `bytes=${range.start}-${range.end === undefined ? '' : range.end - 1}`);
+    return dispatchGet(pool, query === undefined ? path : `${path}?${query}`, headers, options?.signal);
   };
 
-  const get = async (fullKey: string, key: string, options?: GetOptions): Promise<ObjectBody> => {
+  const ask = async <T>(wanted: Wanted, read: (body: ObjectBody) => T | Promise<T>): Promise<T> => {
+    const signal = wanted.options?.signal;
     for (let turn = 1; ; turn++) {
-      options?.signal?.throwIfAborted();
+      signal?.throwIfAborted();
       let failure: Error;
       try {
-        const answer = await attempt(fullKey, options);
-        if (answer.kind === 'body') return answer.body;
-        failure = refusal(deps.storeUrl, key, options, answer.status, answer.text);
-        if (answer.status < 500 && answer.status !== 429) throw failure;
+        const answer = await attempt(wanted);
+        if (answer.kind === 'body') return await read(answer.body);
+        failure = refusal(place.storeUrl, wanted.what, answer.status, answer.text, wanted.options?.range);
+        if (!isBusy(answer.status)) throw failure;
       } catch (error) {
-        options?.signal?.throwIfAborted();
+        signal?.throwIfAborted();
         if (!(error instanceof Error) || !isTransient(error)) throw error;
         failure = error;
       }
-      if (turn === attempts) {
-        throw new Error(
-          `could not read ${JSON.stringify(key)} from ${deps.storeUrl} in ${attempts} attempts: ${failure.message}`,
-          {
-            cause: failure,
-          },
-        );
-      }
-      await sleep(Math.random() * Math.min(5_000, 50 * 2 ** turn), undefined, {
-        ...(options?.signal ? { signal: options.signal } : {}),
-      });
+      if (turn === getAttempts) throw gaveUp(place.storeUrl, wanted.what, failure);
+      await sleep(retryWaitMs(turn), undefined, signal ? { signal } : {});
     }
   };
-  return { get, close: () => pool.close() };
-};
 
-const isTransient = (error: Error): boolean => {
-  const code = 'code' in error ? String(error.code) : '';
-  return (
-    code.startsWith('UND_ERR_') ||
-    ['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT', 'EAI_AGAIN'].includes(code)
-  );
-};
-
-const refusal = (
-  storeUrl: string,
-  key: string,
-  options: GetOptions | undefined,
-  status: number,
-  text: string,
-): Error => {
-  const code = /<Code>([^<]*)<\/Code>/.exec(text)?.[1] ?? '';
-  if (status === 404 && code !== 'NoSuchBucket') return new ObjectNotFoundError(key, storeUrl);
-  if (status === 416 && options?.range) return rangeError(key, options.range, 'beyond the end of the object');
-  const message = /<Message>([^<]*)<\/Message>/.exec(text)?.[1] ?? text.slice(0, 200);
-  return new Error(`${storeUrl} refused to give ${JSON.stringify(key)}: ${status} ${code} ${message}`.trim());
+  return {
+    get: (key, options) => {
+      const path = `${place.basePath}/${encodeS3Path(`${place.prefix}${key}`)}`;
+      return ask({ what: key, path, options }, (body) => body);
+    },
+    list: (request, signal) => {
+      const query = encodeS3Query(listParameters(request));
+      const wanted = {
+        what: request.prefix,
+        path: `${place.basePath}/`,
+        query,
+        options: signal ? { signal } : {},
+      };
+      return ask(wanted, async (body) => parseListPage((await body.bytes()).toString('utf8')));
+    },
+    close: () => pool.close(),
+  };
 };
 
 const dispatchGet = (
   pool: Pool,
   path: string,
-  headers: Record<string, string>,
+  headers: string[],
   signal: AbortSignal | undefined,
 ): Promise<Answer> =>
   new Promise((resolve, reject) => {

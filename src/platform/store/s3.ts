@@ -5,7 +5,6 @@ import {
   DeleteObjectCommand,
   GetObjectCommand,
   HeadObjectCommand,
-  ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
   S3ServiceException,
@@ -15,7 +14,9 @@ import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { bodyChunks, checkRange } from './bodies.ts';
 import { checkKey } from './keys.ts';
 import { checkExpiry, contentDisposition } from './links.ts';
-import { openS3Get } from './s3-get.ts';
+import { openS3Get, type S3Get } from './s3-get.ts';
+import type { ListPage, ListRequest } from './s3-list.ts';
+import { type S3Place, s3Place } from './s3-place.ts';
 import type { AwsCredentials } from './sigv4.ts';
 import { ObjectExistsError, type OpenedStore, type PutBody, type Store, type StoredObject } from './store.ts';
 
@@ -35,15 +36,21 @@ const partBytes = 8 * 1024 * 1024;
 /** Metadata that tells a write that its own earlier attempt arrived. */
 const writeIdHeader = 'lastro-write-id';
 
-/** Opens `s3://bucket/prefix`: LIST, PUT, multipart and DELETE by the SDK, GET by undici (see s3-get.ts). */
-export const openS3Store = (url: string, options: S3Options): OpenedStore => {
-  const { bucket, prefix } = parseS3Url(url);
-  const storeUrl = `s3://${bucket}${prefix === '' ? '' : `/${prefix.slice(0, -1)}`}`;
+export type OpenedS3Store = OpenedStore & {
+  /** Those that requests are signed with now, for readers in other threads. They expire: ask again. */
+  readonly credentials: () => Promise<AwsCredentials>;
+  /** One page of a listing, its prefix and keys relative to the store. */
+  readonly listPage: (request: ListRequest, signal?: AbortSignal) => Promise<ListPage>;
+};
+
+/** Opens `s3://bucket/prefix`: PUT, multipart and DELETE by the SDK, GET and LIST by undici (see s3-get.ts). */
+export const openS3Store = (url: string, options: S3Options): OpenedS3Store => {
+  const place = s3Place(url, options);
+  const { bucket, prefix, storeUrl } = place;
   const clock = options.clock ?? (() => new Date());
-  const byPath = options.endpoint !== undefined || bucket.includes('.');
   const client = new S3Client({
     region: options.region,
-    forcePathStyle: byPath,
+    forcePathStyle: place.byPath,
     // The SDK's default checksums corrupt streamed uploads on servers that do not know their trailers.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
@@ -51,32 +58,31 @@ export const openS3Store = (url: string, options: S3Options): OpenedStore => {
     ...(options.endpoint ? { endpoint: options.endpoint } : {}),
     ...(options.credentials ? { credentials: options.credentials } : {}),
   });
-  const s3Host = `s3.${options.region}.amazonaws.com`;
-  const endpoint = new URL(options.endpoint ?? `https://${byPath ? s3Host : `${bucket}.${s3Host}`}`);
+  const credentials = (): Promise<AwsCredentials> => client.config.credentials();
   const reader = openS3Get({
-    origin: endpoint.origin,
-    basePath: `${endpoint.pathname.replace(/\/$/, '')}${byPath ? `/${bucket}` : ''}`,
+    place,
     region: options.region,
-    credentials: () => client.config.credentials(),
-    storeUrl,
+    credentials,
     clock,
     ...(options.connections === undefined ? {} : { connections: options.connections }),
   });
-  const place = { client, bucket, prefix, storeUrl };
+  const bucketOf = { client, bucket, prefix, storeUrl };
   const store: Store = {
     url: storeUrl,
-    put: (key, body, put) => putObject(place, checkKey(key), body, put?.ifNoneMatch ?? false),
+    put: (key, body, put) => putObject(bucketOf, checkKey(key), body, put?.ifNoneMatch ?? false),
     get: (key, get) => {
       if (get?.range) checkRange(key, get.range);
-      return reader.get(`${prefix}${checkKey(key)}`, key, get);
+      return reader.get(checkKey(key), get);
     },
-    list: (under) => listObjects(place, under),
+    list: (under) => listObjects(reader, place, under),
     remove: async (key) => {
       await client.send(new DeleteObjectCommand({ Bucket: bucket, Key: `${prefix}${checkKey(key)}` }));
     },
   };
   return {
     store,
+    credentials,
+    listPage: (request, signal) => listPage(reader, place, request, signal),
     signedUrl: (key, { expiresInSeconds, filename }) =>
       getSignedUrl(
         client,
@@ -94,23 +100,10 @@ export const openS3Store = (url: string, options: S3Options): OpenedStore => {
   };
 };
 
-type Place = {
-  readonly client: S3Client;
-  readonly bucket: string;
-  readonly prefix: string;
-  readonly storeUrl: string;
-};
-
-const parseS3Url = (url: string): { bucket: string; prefix: string } => {
-  const match = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*))?$/.exec(url);
-  if (!match) throw new Error(`expected s3://bucket or s3://bucket/prefix, found ${url}`);
-  const [, bucket = '', path = ''] = match;
-  const prefix = path.replace(/\/+$/, '');
-  return { bucket, prefix: prefix === '' ? '' : `${checkKey(prefix)}/` };
-};
+type Bucket = Pick<S3Place, 'bucket' | 'prefix' | 'storeUrl'> & { readonly client: S3Client };
 
 const putObject = async (
-  { client, bucket, prefix, storeUrl }: Place,
+  { client, bucket, prefix, storeUrl }: Bucket,
   key: string,
   body: PutBody,
   ifNoneMatch: boolean,
@@ -173,24 +166,31 @@ async function* countBytes(
   }
 }
 
-async function* listObjects({ client, bucket, prefix }: Place, under: string): AsyncIterable<StoredObject> {
+/** A page of the keys that begin with `prefix`, relative to the store as keys always are. */
+const listPage = async (
+  reader: S3Get,
+  { prefix: root }: S3Place,
+  request: ListRequest,
+  signal?: AbortSignal,
+): Promise<ListPage> => {
+  const page = await reader.list({ ...request, prefix: `${root}${request.prefix}` }, signal);
+  return {
+    ...page,
+    objects: page.objects
+      // A console makes "folders" as empty objects whose key ends in a slash; they are nobody's data.
+      .filter(({ key }) => !key.endsWith('/'))
+      .map((object) => ({ ...object, key: object.key.slice(root.length) })),
+    folders: page.folders.map((folder) => folder.slice(root.length)),
+  };
+};
+
+async function* listObjects(reader: S3Get, place: S3Place, under: string): AsyncIterable<StoredObject> {
   const folder = under.slice(0, under.lastIndexOf('/') + 1);
   if (folder !== '') checkKey(folder.slice(0, -1));
-  let token: string | undefined;
-  do {
-    const page = await client.send(
-      new ListObjectsV2Command({ Bucket: bucket, Prefix: `${prefix}${under}`, ContinuationToken: token }),
-    );
-    for (const { Key, Size = 0, LastModified = new Date(0), ETag } of page.Contents ?? []) {
-      // A console makes "folders" as empty objects whose key ends in a slash; they are nobody's data.
-      if (Key === undefined || Key.endsWith('/')) continue;
-      yield {
-        key: Key.slice(prefix.length),
-        size: Size,
-        lastModified: LastModified,
-        ...(ETag === undefined ? {} : { etag: ETag.replaceAll('"', '') }),
-      };
-    }
-    token = page.IsTruncated ? page.NextContinuationToken : undefined;
-  } while (token !== undefined);
+  let page = await listPage(reader, place, { prefix: under });
+  for (;;) {
+    yield* page.objects;
+    if (page.token === undefined) return;
+    page = await listPage(reader, place, { prefix: under, token: page.token });
+  }
 }
