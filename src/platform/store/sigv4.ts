@@ -1,4 +1,4 @@
-import { createHash, createHmac, hash } from 'node:crypto';
+import { createHmac, createSecretKey, hash, type KeyObject } from 'node:crypto';
 
 export type AwsCredentials = {
   readonly accessKeyId: string;
@@ -6,7 +6,7 @@ export type AwsCredentials = {
   readonly sessionToken?: string;
 };
 
-const emptyHash = createHash('sha256').update('').digest('hex');
+const emptyHash = hash('sha256', '');
 const hmac = (key: string | Buffer, text: string): Buffer => createHmac('sha256', key).update(text).digest();
 
 /** RFC 3986: all but letters, digits and `-._~`. */
@@ -39,7 +39,7 @@ export type SignGet = (credentials: AwsCredentials, now: Date, path: string, que
 type Moment = {
   readonly second: number;
   readonly credentials: AwsCredentials;
-  readonly key: Buffer;
+  readonly key: KeyObject;
   /** What follows the query in the canonical request. */
   readonly canonicalEnd: string;
   /** What stands before the canonical request's hash in the string to sign. */
@@ -53,7 +53,7 @@ const prepare = (
   { region, host }: { region: string; host: string },
   credentials: AwsCredentials,
   second: number,
-  signingKey: (secret: string, day: string) => Buffer,
+  signingKey: (secret: string, day: string) => KeyObject,
 ): Moment => {
   const { accessKeyId, secretAccessKey, sessionToken } = credentials;
   const time = new Date(second * 1_000).toISOString().replaceAll(/[-:]|\.\d{3}/g, '');
@@ -90,13 +90,14 @@ const sameCredentials = (a: AwsCredentials, b: AwsCredentials): boolean =>
  * second on one core.
  */
 export const getSigner = (place: { readonly region: string; readonly host: string }): SignGet => {
-  let cached: { id: string; key: Buffer } | undefined;
+  let cached: { id: string; key: KeyObject } | undefined;
   let moment: Moment | undefined;
-  const signingKey = (secret: string, day: string): Buffer => {
+  const signingKey = (secret: string, day: string): KeyObject => {
     const id = `${day}/${secret}`;
     if (cached?.id !== id) {
       const key = hmac(hmac(hmac(hmac(`AWS4${secret}`, day), place.region), 's3'), 'aws4_request');
-      cached = { id, key };
+      // As bytes it would be taken in anew for each request, which takes six times as long as the digest.
+      cached = { id, key: createSecretKey(key) };
     }
     return cached.key;
   };
