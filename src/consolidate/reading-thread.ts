@@ -10,7 +10,7 @@ export const startReadingThread = (workerData: WorkerSetup): Worker => {
   return new Worker(new URL('./read-worker.ts', import.meta.url), {
     workerData,
     env,
-    resourceLimits: { maxYoungGenerationSizeMb: 4 },
+    resourceLimits: { maxYoungGenerationSizeMb: workerData.source.kind === 's3' ? 24 : 4 },
   });
 };
 

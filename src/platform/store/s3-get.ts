@@ -32,10 +32,7 @@ type Wanted = {
 export type S3Get = {
   /** @throws ObjectNotFoundError; RangeError; Error for what S3 refuses, or what failed as often as it is tried */
   readonly get: (key: string, options?: GetOptions) => Promise<ObjectBody>;
-  /**
-   * One page of a listing. `prefix`: what the keys begin with, the place's own prefix included.
-   * @throws Error as `get`
-   */
+  /** One page of a listing; its prefix, folders and keys are relative to the place. @throws Error as `get` */
   readonly list: (request: ListRequest, signal?: AbortSignal) => Promise<ListPage>;
   readonly close: () => Promise<void>;
 };
@@ -87,18 +84,25 @@ export const openS3Get = ({ place, region, credentials, clock, connections = 192
       return ask({ what: key, path, options }, (body) => body);
     },
     list: (request, signal) => {
-      const query = encodeS3Query(listParameters(request));
-      const wanted = {
-        what: request.prefix,
-        path: `${place.basePath}/`,
-        query,
-        options: signal ? { signal } : {},
-      };
-      return ask(wanted, async (body) => parseListPage((await body.bytes()).toString('utf8')));
+      const prefix = `${place.prefix}${request.prefix}`;
+      const query = encodeS3Query(listParameters({ ...request, prefix }));
+      const options = signal ? { signal } : undefined;
+      return ask({ what: prefix, path: `${place.basePath}/`, query, options }, async (body) =>
+        relativeTo(place.prefix, parseListPage((await body.bytes()).toString('utf8'))),
+      );
     },
     close: () => pool.close(),
   };
 };
+
+const relativeTo = (prefix: string, { objects, folders, ...page }: ListPage): ListPage => ({
+  ...page,
+  objects: objects
+    // A console makes "folders" as empty objects whose key ends in a slash; they are nobody's data.
+    .filter(({ key }) => !key.endsWith('/'))
+    .map((object) => ({ ...object, key: object.key.slice(prefix.length) })),
+  folders: folders.map((folder) => folder.slice(prefix.length)),
+});
 
 const dispatchGet = (
   pool: Pool,

@@ -1,7 +1,7 @@
 import { TruncatedError } from './s3-answers.ts';
 
 export type ListRequest = {
-  /** What the keys begin with, from the bucket's root. */
+  /** What the keys begin with. */
   readonly prefix: string;
   /** What lies below a further slash is shown as folders. */
   readonly byFolder?: boolean;

@@ -15,7 +15,6 @@ import { bodyChunks, checkRange } from './bodies.ts';
 import { checkKey } from './keys.ts';
 import { checkExpiry, contentDisposition } from './links.ts';
 import { openS3Get, type S3Get } from './s3-get.ts';
-import type { ListPage, ListRequest } from './s3-list.ts';
 import { type S3Place, s3Place } from './s3-place.ts';
 import type { AwsCredentials } from './sigv4.ts';
 import { ObjectExistsError, type OpenedStore, type PutBody, type Store, type StoredObject } from './store.ts';
@@ -36,15 +35,8 @@ const partBytes = 8 * 1024 * 1024;
 /** Metadata that tells a write that its own earlier attempt arrived. */
 const writeIdHeader = 'lastro-write-id';
 
-export type OpenedS3Store = OpenedStore & {
-  /** Those that requests are signed with now, for readers in other threads. They expire: ask again. */
-  readonly credentials: () => Promise<AwsCredentials>;
-  /** One page of a listing, its prefix and keys relative to the store. */
-  readonly listPage: (request: ListRequest, signal?: AbortSignal) => Promise<ListPage>;
-};
-
 /** Opens `s3://bucket/prefix`: PUT, multipart and DELETE by the SDK, GET and LIST by undici (see s3-get.ts). */
-export const openS3Store = (url: string, options: S3Options): OpenedS3Store => {
+export const openS3Store = (url: string, options: S3Options): OpenedStore => {
   const place = s3Place(url, options);
   const { bucket, prefix, storeUrl } = place;
   const clock = options.clock ?? (() => new Date());
@@ -58,11 +50,10 @@ export const openS3Store = (url: string, options: S3Options): OpenedS3Store => {
     ...(options.endpoint ? { endpoint: options.endpoint } : {}),
     ...(options.credentials ? { credentials: options.credentials } : {}),
   });
-  const credentials = (): Promise<AwsCredentials> => client.config.credentials();
   const reader = openS3Get({
     place,
     region: options.region,
-    credentials,
+    credentials: () => client.config.credentials(),
     clock,
     ...(options.connections === undefined ? {} : { connections: options.connections }),
   });
@@ -74,15 +65,13 @@ export const openS3Store = (url: string, options: S3Options): OpenedS3Store => {
       if (get?.range) checkRange(key, get.range);
       return reader.get(checkKey(key), get);
     },
-    list: (under) => listObjects(reader, place, under),
+    list: (under) => listObjects(reader, under),
     remove: async (key) => {
       await client.send(new DeleteObjectCommand({ Bucket: bucket, Key: `${prefix}${checkKey(key)}` }));
     },
   };
   return {
     store,
-    credentials,
-    listPage: (request, signal) => listPage(reader, place, request, signal),
     signedUrl: (key, { expiresInSeconds, filename }) =>
       getSignedUrl(
         client,
@@ -166,31 +155,13 @@ async function* countBytes(
   }
 }
 
-/** A page of the keys that begin with `prefix`, relative to the store as keys always are. */
-const listPage = async (
-  reader: S3Get,
-  { prefix: root }: S3Place,
-  request: ListRequest,
-  signal?: AbortSignal,
-): Promise<ListPage> => {
-  const page = await reader.list({ ...request, prefix: `${root}${request.prefix}` }, signal);
-  return {
-    ...page,
-    objects: page.objects
-      // A console makes "folders" as empty objects whose key ends in a slash; they are nobody's data.
-      .filter(({ key }) => !key.endsWith('/'))
-      .map((object) => ({ ...object, key: object.key.slice(root.length) })),
-    folders: page.folders.map((folder) => folder.slice(root.length)),
-  };
-};
-
-async function* listObjects(reader: S3Get, place: S3Place, under: string): AsyncIterable<StoredObject> {
+async function* listObjects(reader: S3Get, under: string): AsyncIterable<StoredObject> {
   const folder = under.slice(0, under.lastIndexOf('/') + 1);
   if (folder !== '') checkKey(folder.slice(0, -1));
-  let page = await listPage(reader, place, { prefix: under });
+  let page = await reader.list({ prefix: under });
   for (;;) {
     yield* page.objects;
     if (page.token === undefined) return;
-    page = await listPage(reader, place, { prefix: under, token: page.token });
+    page = await reader.list({ prefix: under, token: page.token });
   }
 }
