@@ -215,6 +215,11 @@ export const settings = {
       'Whether reports also hold orders that are not archived yet: `dynamodb` reads LASTRO_ORDERS_TABLE for each report (one order by its id, else the whole table).',
     schema: z.enum(['off', 'dynamodb']).default('off'),
   },
+  REPORT_ENGINE: {
+    about:
+      'Engine that reads archived orders for reports: `duckdb` in the worker, or `trino` (TRINO_…) and `athena` (ATHENA_…, and a store on S3) over the same tables.',
+    schema: z.enum(['duckdb', 'trino', 'athena']).default('duckdb'),
+  },
   REPORT_MAX_SECONDS: {
     about: 'Longest time that a report may take.',
     schema: count(1, 18_000).default(3_600),
@@ -231,7 +236,7 @@ export const settings = {
   SQL_MEMORY: { about: 'Most memory of one query on DuckDB.', schema: byteSize.default('800MB') },
   SQL_TEMPORARY: { about: 'Most temporary space of one query on DuckDB.', schema: byteSize.default('10GB') },
   TRINO_URL: {
-    about: 'Trino, with `SQL_ENGINE=trino`: `https://trino.example:8443`.',
+    about: 'Trino, where SQL_ENGINE or REPORT_ENGINE is `trino`: `https://trino.example:8443`.',
     schema: url('http', 'https').optional(),
   },
   TRINO_USER: { about: 'User at Trino.', schema: z.string().default('lastro') },

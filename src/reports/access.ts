@@ -1,7 +1,7 @@
 import type { Predicate } from '../lake/predicate.ts';
 import type { ReportRequest, ReportViewer } from './contract.ts';
 import { findKind } from './kinds.ts';
-import { ofClients } from './parameters.ts';
+import type { ClientCondition } from './parameters.ts';
 
 /**
  * Why this viewer may not have this report, or null when they may. The rows are narrowed to what the viewer may see
@@ -25,7 +25,9 @@ export const authorize = (request: ReportRequest, viewer: ReportViewer): string 
 };
 
 /** The orders that a viewer may see: conditions over the columns of `ordens_arquivadas`, of which all hold. */
-export const visibleOrders = (viewer: ReportViewer): { predicate: Predicate; sql: readonly string[] } => ({
+export const visibleOrders = (
+  viewer: ReportViewer,
+): { predicate: Predicate; clients: readonly ClientCondition[] } => ({
   predicate: viewer.areas === 'all' ? [] : [{ column: 'area_id', op: 'in', values: viewer.areas }],
-  sql: viewer.clients === 'all' ? [] : [ofClients(viewer.clients)],
+  clients: viewer.clients === 'all' ? [] : [{ part: 'any', ids: viewer.clients }],
 });

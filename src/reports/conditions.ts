@@ -2,12 +2,12 @@ import type { OrderKey } from '../archive/archive.ts';
 import type { Condition, Predicate } from '../lake/predicate.ts';
 import { visibleOrders } from './access.ts';
 import type { ParameterName, ReportRequest, ReportViewer } from './contract.ts';
-import { type ParameterCondition, parameterRules } from './parameters.ts';
+import { type ClientCondition, type ParameterCondition, parameterRules } from './parameters.ts';
 
 /** Which orders a report is about. All of it holds; the status is apart, see `latestVersions` in query.ts. */
 export type OrderConditions = {
   readonly predicate: Predicate;
-  readonly sql: readonly string[];
+  readonly clients: readonly ClientCondition[];
   /** For the archive's lookup: of each clause, an order has at least one key. */
   readonly keys: readonly (readonly OrderKey[])[];
   readonly status: string | undefined;
@@ -35,7 +35,7 @@ export const orderConditions = (request: ReportRequest, viewer: ReportViewer): O
         ];
   return {
     predicate: [...visible.predicate, ...period, ...given.flatMap(({ predicate }) => predicate)],
-    sql: [...visible.sql, ...given.flatMap(({ sql }) => sql)],
+    clients: [...visible.clients, ...given.flatMap(({ clients }) => clients)],
     keys: [...ofViewer, ...given.flatMap(({ keys }) => (keys.length > 0 ? [keys] : []))],
     status,
   };

@@ -2,8 +2,10 @@ import { join } from 'node:path';
 import type { Pool } from 'pg';
 import { openCurrentOrders } from '../archive/archive.ts';
 import { jdbcCatalog } from '../lake/catalog/jdbc.ts';
+import { openRemoteEngine } from '../lake/engines/open-engine.ts';
 import { openFileCache } from '../lake/file-cache.ts';
 import { openLake } from '../lake/tables.ts';
+import { UserError } from '../platform/cli.ts';
 import type { Config } from '../platform/config.ts';
 import type { Store } from '../platform/store/store.ts';
 import { workFolder } from '../platform/work-folder.ts';
@@ -30,7 +32,20 @@ export const reportLimits = (config: Config): ReportLimits => ({
 
 const copiesBytes = 20 * 1024 ** 3;
 
-/** Makes reports over the configured lake. Nothing of it is opened before the first one. */
+/** @throws UserError where the engine of reports can't be the one that is set */
+const checkEngine = ({ REPORT_ENGINE, TRINO_URL }: Config, store: Pick<Store, 'url'>): void => {
+  if (REPORT_ENGINE === 'trino' && TRINO_URL === undefined)
+    throw new UserError('REPORT_ENGINE=trino needs TRINO_URL, for example https://trino.example:8443');
+  if (REPORT_ENGINE === 'athena' && !store.url.startsWith('s3://'))
+    throw new UserError(
+      `REPORT_ENGINE=athena needs a store on S3 (OBJECT_STORE=s3://…), which Athena can reach; found ${store.url}`,
+    );
+};
+
+/**
+ * Makes reports over the configured lake. Nothing of it is opened before the first one.
+ * @throws UserError settings that do not go together
+ */
 export const openReportMaker = ({
   config,
   db,
@@ -40,12 +55,18 @@ export const openReportMaker = ({
   db: Pool;
   store: Store;
 }): ReportMaker => {
+  checkEngine(config, store);
   const open = async () => {
     const folder = await workFolder(config.LASTRO_HOME);
+    const engine =
+      config.REPORT_ENGINE === 'duckdb'
+        ? null
+        : await openRemoteEngine(config.REPORT_ENGINE, config, 'REPORT_ENGINE');
     const current = config.REPORT_CURRENT_ORDERS === 'dynamodb' ? await openCurrentOrders(config) : null;
     return {
       lake: openLake({ store, catalog: jdbcCatalog({ db }), clock: () => new Date() }),
       files: await openFileCache({ store, folder: join(folder, 'report-cache'), maxBytes: copiesBytes }),
+      ...(engine ? { engine } : {}),
       ...(current ? { currentOrders: current.read } : {}),
       limits: {
         memoryLimit: config.SQL_MEMORY,

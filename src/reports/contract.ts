@@ -1,4 +1,5 @@
 import type { CurrentOrderRow } from '../archive/archive.ts';
+import type { LakeEngine } from '../lake/engines/engine.ts';
 import type { FileCache } from '../lake/file-cache.ts';
 import type { Lake } from '../lake/tables.ts';
 
@@ -95,6 +96,8 @@ export type CurrentOrders = (
 export type ProduceDeps = {
   readonly lake: Lake;
   readonly files: FileCache;
+  /** Reads the archive in place of this process: Trino or Athena. */
+  readonly engine?: LakeEngine;
   /** Absent: kinds that include current orders hold archived ones only. */
   readonly currentOrders?: CurrentOrders;
   /** Of one report's DuckDB; as `lastro sql`. */
@@ -118,6 +121,11 @@ export type ReportProgress = { readonly rows: number; readonly expectedRows: num
 export type ProduceOptions = {
   /** An existing folder that nobody else reads; the file appears in it under its final name when it is complete. */
   readonly folder: string;
+  /**
+   * Prefix of the lake's store, ending with `/`, where an engine may put objects meanwhile; whoever gives it removes what
+   * a killed process leaves there. Absent: it may not, and large exports take longer on Athena.
+   */
+  readonly scratch?: string;
   readonly signal: AbortSignal;
   readonly progress?: (done: ReportProgress) => void;
 };

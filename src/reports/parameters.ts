@@ -7,8 +7,8 @@ import type { ParameterName } from './contract.ts';
 export type ParameterCondition = {
   /** Conditions that also tell which files of the archive cannot matter. */
   readonly predicate: Predicate;
-  /** Further conditions over the columns of `ordens_arquivadas`, as SQL. */
-  readonly sql: readonly string[];
+  /** Clients who must have a part in the order. */
+  readonly clients: readonly ClientCondition[];
   /** Keys in the archive's lookup: a matching order has one of them. Empty: the lookup does not help. */
   readonly keys: readonly OrderKey[];
 };
@@ -18,26 +18,36 @@ type ParameterRule = {
   readonly condition: (value: string) => ParameterCondition;
 };
 
-/** Orders that one of these clients requested or takes part in. */
-export const ofClients = (clients: readonly string[]): string => {
-  const list = `[${clients.map(quoteText).join(', ')}]::VARCHAR[]`;
-  const [only] = clients;
+/** One of these clients takes part in the order, or (`any`) requested it or takes part in it. */
+export type ClientCondition = { readonly part: 'participant' | 'any'; readonly ids: readonly string[] };
+
+/** The condition as SQL of DuckDB. */
+export const clientSql = ({ part, ids }: ClientCondition): string => {
+  const [only] = ids;
+  if (ids.length !== 1 || only === undefined) {
+    const list = `[${ids.map(quoteText).join(', ')}]::VARCHAR[]`;
+    const takesPart = `coalesce(list_has_any(cliente_participante_id, ${list}), false)`;
+    return part === 'participant'
+      ? takesPart
+      : `(list_contains(${list}, cliente_requisitante_id) OR ${takesPart})`;
+  }
   // The same for one client, and a third faster.
-  return clients.length === 1 && only !== undefined
-    ? `(cliente_requisitante_id = ${quoteText(only)} OR coalesce(list_contains(cliente_participante_id, ${quoteText(only)}), false))`
-    : `(list_contains(${list}, cliente_requisitante_id) OR coalesce(list_has_any(cliente_participante_id, ${list}), false))`;
+  const takesPart = `coalesce(list_contains(cliente_participante_id, ${quoteText(only)}), false)`;
+  return part === 'participant'
+    ? takesPart
+    : `(cliente_requisitante_id = ${quoteText(only)} OR ${takesPart})`;
 };
 
 export const parameterRules: { readonly [Name in ParameterName]: ParameterRule } = {
   areaId: {
     about: 'The area that the orders belong to.',
-    condition: (value) => ({ predicate: [{ column: 'area_id', op: '=', value }], sql: [], keys: [] }),
+    condition: (value) => ({ predicate: [{ column: 'area_id', op: '=', value }], clients: [], keys: [] }),
   },
   contractId: {
     about: 'The contract that the orders belong to.',
     condition: (value) => ({
       predicate: [{ column: 'contrato_id', op: '=', value }],
-      sql: [],
+      clients: [],
       keys: [{ kind: 'contrato', value }],
     }),
   },
@@ -45,7 +55,7 @@ export const parameterRules: { readonly [Name in ParameterName]: ParameterRule }
     about: 'The client who requested the orders or takes part in them.',
     condition: (value) => ({
       predicate: [],
-      sql: [ofClients([value])],
+      clients: [{ part: 'any', ids: [value] }],
       keys: [
         { kind: 'requisitante', value },
         { kind: 'participante', value },
@@ -56,7 +66,7 @@ export const parameterRules: { readonly [Name in ParameterName]: ParameterRule }
     about: 'The client who requested the orders.',
     condition: (value) => ({
       predicate: [{ column: 'cliente_requisitante_id', op: '=', value }],
-      sql: [],
+      clients: [],
       keys: [{ kind: 'requisitante', value }],
     }),
   },
@@ -64,7 +74,7 @@ export const parameterRules: { readonly [Name in ParameterName]: ParameterRule }
     about: 'A client who takes part in the orders.',
     condition: (value) => ({
       predicate: [],
-      sql: [`coalesce(list_contains(cliente_participante_id, ${quoteText(value)}), false)`],
+      clients: [{ part: 'participant', ids: [value] }],
       keys: [{ kind: 'participante', value }],
     }),
   },
@@ -72,7 +82,7 @@ export const parameterRules: { readonly [Name in ParameterName]: ParameterRule }
     about: 'The number of the order.',
     condition: (value) => ({
       predicate: [{ column: 'ordem_id', op: '=', value }],
-      sql: [],
+      clients: [],
       keys: [{ kind: 'ordem', value }],
     }),
   },

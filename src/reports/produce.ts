@@ -21,7 +21,7 @@ import { type ReportHead, writePdf } from './formats/pdf/pdf.ts';
 import type { ReportFile } from './formats/report-file.ts';
 import { writeXlsx } from './formats/xlsx.ts';
 import { findKind } from './kinds.ts';
-import { makeRows } from './query.ts';
+import { makeRows, neededFields } from './query.ts';
 import { openOrderSource } from './source.ts';
 
 export const contentTypes: { readonly [Format in ReportFormat]: string } = {
@@ -45,7 +45,7 @@ const sortedRows = 100_000;
 export const produceReport = async (
   deps: ProduceDeps,
   { request, viewer, asOf }: ProduceInput,
-  { folder, signal, progress = () => {} }: ProduceOptions,
+  { folder, scratch, signal, progress = () => {} }: ProduceOptions,
 ): Promise<ProducedReport> => {
   const denied = authorize(request, viewer);
   const kind = findKind(request.kind);
@@ -60,7 +60,15 @@ export const produceReport = async (
     const { connection } = session;
     const source = await openOrderSource(
       { ...deps, session },
-      { request, viewer, conditions, withCurrent: !kind.archivedOnly, signal },
+      {
+        request,
+        viewer,
+        conditions,
+        withCurrent: !kind.archivedOnly,
+        fields: neededFields(kind, request),
+        scratch,
+        signal,
+      },
     );
     release = source.release;
     await connection.run('SET enable_progress_bar = true');

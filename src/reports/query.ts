@@ -8,6 +8,7 @@ import { registerExactJson, unmarkedJson, unmarkedText } from './exact-json.ts';
 import { type FlatColumn, flatColumns, flatSql } from './flatten.ts';
 import type { Each, KindColumn, ReportKind } from './kind.ts';
 import { maskListSql, maskSql, preparedJson, suspectSql } from './masking.ts';
+import { clientSql } from './parameters.ts';
 import { orderSchema } from './source.ts';
 
 /** A column of the file. `flat` is a member of a JSON column as text. */
@@ -42,11 +43,13 @@ type RowsInput = {
  */
 export const makeRows = async (connection: DuckDBConnection, input: RowsInput): Promise<ReportRows> => {
   const { kind, request, viewer, conditions } = input;
-  const each = kind.each?.({ participantId: request.parameters.participantId });
-  const where = [predicateSql(orderSchema, conditions.predicate), ...conditions.sql].join(' AND ');
+  const each = eachOf(kind, request);
+  const where = [predicateSql(orderSchema, conditions.predicate), ...conditions.clients.map(clientSql)].join(
+    ' AND ',
+  );
   // What is looked up by a key is little: it is read once, and only what the kind needs. What is not would have to be
   // written down first, so it is read twice, once to count and once to copy.
-  const fields = neededFields(kind, each);
+  const fields = neededFields(kind, request);
   await connection.run(
     `CREATE TEMP ${conditions.keys.length > 0 ? 'TABLE' : 'VIEW'} orders AS SELECT ${fields.join(', ')} FROM ${input.relation} WHERE ${where}`,
   );
@@ -77,8 +80,12 @@ export const makeRows = async (connection: DuckDBConnection, input: RowsInput): 
   };
 };
 
+const eachOf = (kind: ReportKind, { parameters }: ReportRequest): Each | undefined =>
+  kind.each?.({ participantId: parameters.participantId });
+
 /** The columns of an order that a kind's SQL names, and those that tell its versions apart. */
-const neededFields = (kind: ReportKind, each: Each | undefined): string[] => {
+export const neededFields = (kind: ReportKind, request: ReportRequest): string[] => {
+  const each = eachOf(kind, request);
   const sql = [each?.list, each?.count, ...kind.columns.map((column) => column.sql)].join(' ');
   const always = ['ordem_id', 'status_ordem', 'versao', 'hash_versao', 'arquivado_em'];
   return orderSchema.fields

@@ -148,9 +148,14 @@ export const reportFolder = 'reports/';
 export const fileKey = (id: string, execution: number, format: ReportFormat): string =>
   `${reportFolder}${id}/${execution}.${format}`;
 
+/** Where an engine may put objects while it reads for one execution. Housekeeping goes by the same rule as for files. */
+export const scratchPrefix = (id: string, execution: number): string =>
+  `${reportFolder}${id}/${execution}.meanwhile/`;
+
 /** The report and the execution that a key was written by. */
 export const ownerOfKey = (key: string): { id: string; execution: number } | undefined => {
-  const [, id, execution] = /^reports\/(rpt_[0-9A-Z]{26})\/(\d{1,15})\.[a-z]+$/.exec(key) ?? [];
+  const [, id, execution] =
+    /^reports\/(rpt_[0-9A-Z]{26})\/(\d{1,15})\.(?:[a-z]+|meanwhile\/.+)$/.exec(key) ?? [];
   return id && execution ? { id, execution: Number(execution) } : undefined;
 };
 

@@ -20,6 +20,7 @@ import {
   type ReportFile,
   type ReportRow,
   reportOfRow,
+  scratchPrefix,
 } from './report.ts';
 import { mayHave, readWithdrawals, withoutWithdrawn } from './rights.ts';
 
@@ -151,7 +152,12 @@ const makeReport = async (deps: RunDeps, report: Report, watch: Watch): Promise<
   try {
     const produced = await deps.maker.produce(
       { request: report.request, viewer: report.viewer, asOf: report.createdAt },
-      { folder, signal: watch.signal, progress: watch.progress },
+      {
+        folder,
+        scratch: scratchPrefix(report.id, report.execution),
+        signal: watch.signal,
+        progress: watch.progress,
+      },
     );
     watch.signal.throwIfAborted();
     await deps.reached?.('report-produced');

@@ -5,11 +5,13 @@ import { pipeline } from 'node:stream/promises';
 import { archivedOrdersDefinition, archivedOrdersTable, findOrderFiles } from '../archive/archive.ts';
 import { type DuckSession, quoteName, quoteText } from '../lake/duckdb-session.ts';
 import { duckType } from '../lake/duckdb-types.ts';
+import type { LakeEngine } from '../lake/engines/engine.ts';
 import { planFiles, type ScanPlan, scanLocations, scanSql } from '../lake/scan.ts';
 import { assignIds, type Schema } from '../lake/schema.ts';
 import { findTable, type Lake } from '../lake/tables.ts';
 import type { OrderConditions } from './conditions.ts';
 import type { CurrentOrders, ProduceDeps, ReportRequest, ReportViewer } from './contract.ts';
+import { stageEngineOrders } from './engine-orders.ts';
 
 let lastId = 0;
 
@@ -42,6 +44,10 @@ export type SourceInput = {
   readonly viewer: ReportViewer;
   readonly conditions: OrderConditions;
   readonly withCurrent: boolean;
+  /** Names of the columns that the report needs, beside those that choose orders. */
+  readonly fields: readonly string[];
+  /** Prefix of the lake's store for objects of this execution alone. */
+  readonly scratch?: string | undefined;
   readonly signal: AbortSignal;
 };
 
@@ -55,19 +61,46 @@ export const openOrderSource = async (deps: SourceDeps, input: SourceInput): Pro
     input.withCurrent && deps.currentOrders
       ? await stageCurrentOrders(deps.session, deps.currentOrders, input)
       : null;
+  const archive = await (deps.engine
+    ? openOnEngine({ ...deps, engine: deps.engine }, input)
+    : openHere(deps, input));
+  const parts = [
+    ...(archive.relation === null ? [] : [`SELECT ${names} FROM ${archive.relation}`]),
+    ...(current ? [`SELECT ${names} FROM ${current}`] : []),
+  ];
+  return { ...archive, relation: `(${parts.length > 0 ? parts.join(' UNION ALL ') : noOrders})` };
+};
+
+/** Archived orders alone; `relation` is null where there can be none. */
+type ArchiveSource = Omit<OrderSource, 'relation'> & { readonly relation: string | null };
+
+/** The files of the archive that may matter, for DuckDB in this process. */
+const openHere = async (deps: SourceDeps, input: SourceInput): Promise<ArchiveSource> => {
   const plan = await planArchive(deps, input);
   const locations = plan ? scanLocations(plan) : [];
   const held = await deps.files.hold(locations, input.signal);
-  const parts = [
-    ...(plan ? [`SELECT ${names} FROM ${scanSql(plan, held.localPath)}`] : []),
-    ...(current ? [`SELECT ${names} FROM ${current}`] : []),
-  ];
   return {
-    relation: `(${parts.length > 0 ? parts.join(' UNION ALL ') : noOrders})`,
+    relation: plan ? scanSql(plan, held.localPath) : null,
     files: locations.map(held.localPath),
     snapshotId: plan?.snapshotId ?? null,
     release: held.release,
   };
+};
+
+/** What another engine has chosen, staged in the session's folder. */
+const openOnEngine = async (
+  { lake, session, engine }: SourceDeps & { engine: LakeEngine },
+  { conditions, fields, scratch, signal }: SourceInput,
+): Promise<ArchiveSource> => {
+  const table = await findTable(lake, archivedOrdersTable);
+  const place = scratch === undefined ? undefined : { store: lake.store, prefix: scratch };
+  const chosen = table
+    ? await stageEngineOrders(
+        { engine, session, schema: orderSchema },
+        { table, conditions, fields, scratch: place, signal },
+      )
+    : { relation: null, files: [], snapshotId: null };
+  return { ...chosen, release: () => {} };
 };
 
 const noOrders = `SELECT ${columnTypes.map(({ name, type }) => `CAST(NULL AS ${type}) AS ${name}`).join(', ')} WHERE false`;

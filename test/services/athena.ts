@@ -13,6 +13,15 @@ export type AthenaAnswer = {
   /** 1 Athena's own, 2 the user's, 3 other. */
   failureCategory?: number;
   statementType?: 'DML' | 'DDL' | 'UTILITY';
+  /** Where the manifest of an UNLOAD is. */
+  manifest?: string;
+};
+
+/** What StartQueryExecution was asked. Parameters are literals, as Athena takes them. */
+export type AthenaStart = {
+  readonly sql: string;
+  readonly parameters: readonly string[];
+  readonly outputLocation: string;
 };
 
 export type AthenaStandIn = {
@@ -20,14 +29,19 @@ export type AthenaStandIn = {
   /** Names of the actions, in order, with their input. */
   calls: { action: string; input: Record<string, unknown> }[];
   stopped: string[];
+  /** Refuses the next calls of any kind. */
+  spoil: (...faults: { status: number; type: string }[]) => void;
   close: () => Promise<void>;
 };
 
 /** Speaks Athena's JSON protocol (`X-Amz-Target: AmazonAthena.…`) to the real SDK. It executes nothing. */
-export const startAthenaStandIn = async (answer: (sql: string) => AthenaAnswer): Promise<AthenaStandIn> => {
+export const startAthenaStandIn = async (
+  answer: (sql: string, start: AthenaStart) => AthenaAnswer | Promise<AthenaAnswer>,
+): Promise<AthenaStandIn> => {
   const queries: { sql: string; answer: AthenaAnswer; looks: number; stopped: boolean }[] = [];
   const calls: AthenaStandIn['calls'] = [];
   const stopped: string[] = [];
+  const faults: { status: number; type: string }[] = [];
 
   const execution = (id: number): unknown => {
     const query = queries[id];
@@ -44,6 +58,9 @@ export const startAthenaStandIn = async (answer: (sql: string) => AthenaAnswer):
     return {
       QueryExecutionId: `q-${id}`,
       StatementType: query.answer.statementType ?? 'DML',
+      ...(query.answer.manifest === undefined
+        ? {}
+        : { Statistics: { DataManifestLocation: query.answer.manifest } }),
       Status: {
         State: state,
         ...(over && query.answer.failure
@@ -79,7 +96,12 @@ export const startAthenaStandIn = async (answer: (sql: string) => AthenaAnswer):
     };
   };
 
-  const perform = (action: string, input: Record<string, unknown>): { status: number; body: unknown } => {
+  const perform = async (
+    action: string,
+    input: Record<string, unknown>,
+  ): Promise<{ status: number; body: unknown }> => {
+    const fault = faults.shift();
+    if (fault) return { status: fault.status, body: { __type: fault.type, message: 'Rate exceeded' } };
     const id = Number(/^q-(\d+)$/.exec(String(input.QueryExecutionId))?.[1] ?? -1);
     switch (action) {
       case 'StartQueryExecution': {
@@ -90,8 +112,14 @@ export const startAthenaStandIn = async (answer: (sql: string) => AthenaAnswer):
             body: { __type: 'InvalidRequestException', message: 'line 1:8: mismatched input' },
           };
         }
-        queries.push({ sql, answer: answer(sql), looks: 0, stopped: false });
-        return { status: 200, body: { QueryExecutionId: `q-${queries.length - 1}` } };
+        const start = startOf(input);
+        const wrong = start.parameters.find((text) => !/^'(?:[^']|'')*'$/.test(text) || text.length > 1_024);
+        if (wrong !== undefined || !/^s3:\/\/|^$/.test(start.outputLocation)) {
+          return { status: 400, body: { __type: 'InvalidRequestException', message: 'wrong parameter' } };
+        }
+        const number = queries.push({ sql, answer: {}, looks: 0, stopped: false }) - 1;
+        queries[number] = { sql, answer: await answer(sql, start), looks: 0, stopped: false };
+        return { status: 200, body: { QueryExecutionId: `q-${number}` } };
       }
       case 'GetQueryExecution':
         return { status: 200, body: { QueryExecution: execution(id) } };
@@ -120,8 +148,11 @@ export const startAthenaStandIn = async (answer: (sql: string) => AthenaAnswer):
       const action = String(request.headers['x-amz-target']).replace('AmazonAthena.', '');
       const input = JSON.parse(Buffer.concat(chunks).toString() || '{}') as Record<string, unknown>;
       calls.push({ action, input });
-      const { status, body } = perform(action, input);
-      response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' }).end(JSON.stringify(body));
+      void perform(action, input).then(({ status, body }) =>
+        response
+          .writeHead(status, { 'content-type': 'application/x-amz-json-1.1' })
+          .end(JSON.stringify(body)),
+      );
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -129,10 +160,20 @@ export const startAthenaStandIn = async (answer: (sql: string) => AthenaAnswer):
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     calls,
     stopped,
+    spoil: (...next) => void faults.push(...next),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
       }),
+  };
+};
+
+const startOf = (input: Record<string, unknown>): AthenaStart => {
+  const { OutputLocation = '' } = (input.ResultConfiguration ?? {}) as { OutputLocation?: string };
+  return {
+    sql: String(input.QueryString),
+    parameters: (input.ExecutionParameters ?? []) as string[],
+    outputLocation: OutputLocation,
   };
 };

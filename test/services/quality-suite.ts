@@ -6,8 +6,6 @@ import type { Check } from '../../src/pipelines/declaration.ts';
 import { type QualityReport, type Query, runChecks } from '../../src/pipelines/quality/run-checks.ts';
 import type { TestLake } from './lake.ts';
 
-export const qualityTables = ['silver.cotacoes', 'silver.moedas'] as const;
-
 /** Quotes with one row wrong in each way, and the currencies that they refer to. */
 export const fillQualityTables = async (lake: TestLake): Promise<void> => {
   await lake.create('silver.cotacoes', {

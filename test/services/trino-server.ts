@@ -7,31 +7,33 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { currentSnapshot } from '../../src/lake/metadata.ts';
-import type { Table } from '../../src/lake/tables.ts';
 
 const run = promisify(execFile);
 
-// The last server archive in Maven Central that runs on Java 17 (650 MB, fetched once by Maven).
-const version = '368';
-const usedPlugins = new Set(['iceberg', 'memory']);
+// The newest server whose parts Maven Central has, some 600 MB, fetched once. It needs Java 24. Its HDFS part, which
+// opens `file:` locations, is there of the release before only.
+const version = '476';
+const parts = [
+  { artifact: `trino-server-core:${version}:tar.gz`, into: '' },
+  { artifact: `trino-iceberg:${version}:zip`, into: 'plugin' },
+  { artifact: 'trino-hdfs:474:zip', into: 'hdfs' },
+];
+const usedPlugins = new Set(['iceberg']);
+const oldestJava = 24;
 
-export type TrinoServer = {
-  readonly url: string;
-  /** Makes a table of the lake known to Trino, as it is now. */
-  readonly register: (table: Table) => Promise<void>;
-  readonly stop: () => Promise<void>;
-};
+export type TrinoServer = { readonly url: string; readonly stop: () => Promise<void> };
 
-/** Starts a real Trino with an Iceberg catalog `lake` over a metastore of files. Needs Java 17 and Maven. */
-export const startTrinoServer = async (): Promise<TrinoServer> => {
+/**
+ * Starts a real Trino whose catalog `lake` is the lake's own in PostgreSQL: it sees every table and every commit as
+ * they are. Needs Java 24 or newer, and Maven.
+ */
+export const startTrinoServer = async (databaseUrl: string, warehouse: string): Promise<TrinoServer> => {
+  const java = await findJava();
   const installation = await install();
   const home = await mkdtemp(join(tmpdir(), 'lastro-trino-'));
-  const metastore = join(home, 'metastore');
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   await mkdir(join(home, 'etc', 'catalog'), { recursive: true });
-  await mkdir(metastore);
   const config = [
     'coordinator=true',
     'node-scheduler.include-coordinator=true',
@@ -41,17 +43,28 @@ export const startTrinoServer = async (): Promise<TrinoServer> => {
     `plugin.dir=${join(installation, 'plugin')}`,
   ];
   await writeFile(join(home, 'etc', 'config.properties'), `${config.join('\n')}\n`);
-  await writeFile(
-    join(home, 'etc', 'catalog', 'lake.properties'),
-    `connector.name=iceberg\niceberg.catalog.type=TESTING_FILE_METASTORE\nhive.metastore.catalog.dir=${metastore}\niceberg.file-format=PARQUET\n`,
-  );
-  const java = spawn(
-    'java',
+  const database = new URL(databaseUrl);
+  const catalog = [
+    'connector.name=iceberg',
+    'iceberg.catalog.type=jdbc',
+    'iceberg.jdbc-catalog.catalog-name=lastro',
+    'iceberg.jdbc-catalog.driver-class=org.postgresql.Driver',
+    `iceberg.jdbc-catalog.connection-url=jdbc:postgresql://${database.host}${database.pathname}`,
+    `iceberg.jdbc-catalog.connection-user=${decodeURIComponent(database.username)}`,
+    `iceberg.jdbc-catalog.connection-password=${decodeURIComponent(database.password)}`,
+    `iceberg.jdbc-catalog.default-warehouse-dir=file://${warehouse}`,
+    'fs.hadoop.enabled=true',
+  ];
+  await writeFile(join(home, 'etc', 'catalog', 'lake.properties'), `${catalog.join('\n')}\n`);
+  const server = spawn(
+    java,
     [
       '-Xmx1500M',
       '-Djdk.attach.allowAttachSelf=true',
-      '--add-opens=java.base/java.lang=ALL-UNNAMED',
-      '--add-opens=java.base/java.nio=ALL-UNNAMED',
+      '-Djdk.nio.maxCachedBufferSize=2000000',
+      '-Dfile.encoding=UTF-8',
+      '--enable-native-access=ALL-UNNAMED',
+      '--add-modules=jdk.incubator.vector',
       `-Dconfig=${join(home, 'etc', 'config.properties')}`,
       '-Dlog.enable-console=true',
       '-Dnode.environment=test',
@@ -63,58 +76,70 @@ export const startTrinoServer = async (): Promise<TrinoServer> => {
     ],
     { cwd: home, stdio: ['ignore', 'pipe', 'pipe'] },
   );
-  java.stdout.pipe(createWriteStream(join(home, 'server.log')));
-  java.stderr.resume();
+  server.stdout.pipe(createWriteStream(join(home, 'server.log')));
+  server.stderr.resume();
   const stop = async (): Promise<void> => {
-    if (java.exitCode === null && java.signalCode === null) {
-      java.kill('SIGKILL');
-      await once(java, 'exit');
+    if (server.exitCode === null && server.signalCode === null) {
+      server.kill('SIGKILL');
+      await once(server, 'exit');
     }
     await rm(home, { recursive: true, force: true });
   };
   try {
-    await untilStarted(url, java, join(home, 'server.log'));
+    await untilStarted(url, server, join(home, 'server.log'));
   } catch (error) {
     await stop();
     throw error;
   }
-  return { url, stop, register: (table) => register(url, metastore, table) };
+  return { url, stop };
+};
+
+/** The first Java that is new enough: JAVA_HOME's, the path's, or one of those that Debian's folder has. */
+const findJava = async (): Promise<string> => {
+  const folder = '/usr/lib/jvm';
+  const installed = await readdir(folder).catch((): string[] => []);
+  const { JAVA_HOME } = process.env;
+  const candidates = [
+    ...(JAVA_HOME === undefined ? [] : [join(JAVA_HOME, 'bin', 'java')]),
+    'java',
+    ...installed.map((name) => join(folder, name, 'bin', 'java')),
+  ];
+  for (const java of candidates) {
+    const answer = await run(java, ['-version']).catch(() => undefined);
+    if (Number(/version "(\d+)/.exec(answer?.stderr ?? '')?.[1] ?? 0) >= oldestJava) return java;
+  }
+  throw new Error(
+    `expected Java ${oldestJava} or newer for Trino ${version}, found none: set JAVA_HOME to one`,
+  );
 };
 
 const install = async (): Promise<string> => {
   const folder = join(tmpdir(), 'lastro-peers', `trino-server-${version}`);
   if (await there(folder)) return folder;
-  await run(
-    'mvn',
-    [
-      '-q',
-      '-B',
-      'dependency:get',
-      `-Dartifact=io.trino:trino-server:${version}:tar.gz`,
-      '-Dtransitive=false',
-    ],
-    { maxBuffer: 1e8 },
-  );
-  const archive = join(
-    homedir(),
-    '.m2',
-    'repository',
-    'io',
-    'trino',
-    'trino-server',
-    version,
-    `trino-server-${version}.tar.gz`,
-  );
-  const unpacked = await mkdtemp(join(tmpdir(), 'lastro-trino-unpack-'));
-  await run('tar', ['xzf', archive, '-C', unpacked]);
-  const plugins = join(unpacked, `trino-server-${version}`, 'plugin');
-  for (const name of await readdir(plugins)) {
-    if (!usedPlugins.has(name)) await rm(join(plugins, name), { recursive: true });
-  }
   await mkdir(join(folder, '..'), { recursive: true });
-  await rename(join(unpacked, `trino-server-${version}`), folder);
-  await rm(unpacked, { recursive: true, force: true });
+  const unpacked = await mkdtemp(join(tmpdir(), 'lastro-trino-unpack-'));
+  for (const { artifact, into } of parts) {
+    const archive = await fetchArtifact(artifact);
+    const target = join(unpacked, into);
+    await mkdir(target, { recursive: true });
+    if (archive.endsWith('.zip')) await run('unzip', ['-q', archive, '-d', target], { maxBuffer: 1e8 });
+    else await run('tar', ['xzf', archive, '-C', target, '--strip-components=1']);
+  }
+  const plugins = join(unpacked, 'plugin');
+  await rename(join(plugins, `trino-iceberg-${version}`), join(plugins, 'iceberg'));
+  await rename(join(unpacked, 'hdfs', 'hdfs'), join(plugins, 'iceberg', 'hdfs'));
+  for (const name of await readdir(plugins))
+    if (!usedPlugins.has(name)) await rm(join(plugins, name), { recursive: true });
+  await rename(unpacked, folder);
   return folder;
+};
+
+const fetchArtifact = async (artifact: string): Promise<string> => {
+  await run('mvn', ['-q', '-B', 'dependency:get', `-Dartifact=io.trino:${artifact}`, '-Dtransitive=false'], {
+    maxBuffer: 1e8,
+  });
+  const [name = '', release = '', type = ''] = artifact.split(':');
+  return join(homedir(), '.m2', 'repository', 'io', 'trino', name, release, `${name}-${release}.${type}`);
 };
 
 const there = (path: string): Promise<boolean> =>
@@ -136,62 +161,27 @@ const untilStarted = async (url: string, java: ChildProcess, log: string): Promi
   for (let waited = 0; waited < 300; waited += 1) {
     if (java.exitCode !== null)
       throw new Error(`Trino ended while starting: ${(await readFile(log, 'utf8')).slice(-2_000)}`);
-    const info = await fetch(`${url}/v1/info`).then(
-      (response) => response.json(),
-      () => undefined,
-    );
-    if (typeof info === 'object' && info !== null && 'starting' in info && info.starting === false) return;
+    if (await answersQueries(url)) return;
     await sleep(1_000);
   }
   throw new Error('Trino did not start within five minutes');
 };
 
-/** Statements that the product's own client refuses. */
-const execute = async (url: string, sql: string): Promise<void> => {
+/** A server that has just started does not know itself as a worker yet: it counts as started with its first answer. */
+const answersQueries = async (url: string): Promise<boolean> => {
   type Page = { nextUri?: string; error?: { message: string } };
-  const headers = { 'x-trino-user': 'test', 'x-trino-catalog': 'lake' };
-  let page = (await (
-    await fetch(`${url}/v1/statement`, { method: 'POST', headers, body: sql })
-  ).json()) as Page;
-  for (;;) {
-    if (page.error) throw new Error(`${sql}: ${page.error.message}`);
-    if (page.nextUri === undefined) return;
-    page = (await (await fetch(page.nextUri)).json()) as Page;
-  }
-};
-
-/**
- * Trino 368 has neither the JDBC catalog nor `register_table`. So it makes a table of its own, whose entry in the
- * metastore of files is then pointed to the metadata file of ours.
- */
-const register = async (url: string, metastore: string, table: Table): Promise<void> => {
-  const { namespace, name } = table.name;
-  if (!currentSnapshot(table.metadata)) throw new Error('expected a table with rows');
-  await execute(url, `CREATE SCHEMA IF NOT EXISTS lake."${namespace}"`);
-  await execute(url, `CREATE TABLE lake."${namespace}"."${name}" (x bigint)`);
-  const folder = join(metastore, namespace, name);
-  const entry = JSON.parse(await readFile(join(folder, '.trinoSchema'), 'utf8')) as {
-    parameters: Record<string, string>;
-  };
-  const pointed = {
-    ...entry,
-    externalLocation: table.metadata.location,
-    parameters: { ...entry.parameters, metadata_location: table.metadataLocation },
-  };
-  await writeFile(join(folder, '.trinoSchema'), JSON.stringify(pointed));
-  await rm(join(folder, '..trinoSchema.crc'), { force: true });
-  await untilScanned(() => execute(url, `SELECT count(*) FROM lake."${namespace}"."${name}"`));
-};
-
-/** A server that has just started does not know itself as a worker yet. */
-const untilScanned = async (scan: () => Promise<void>): Promise<void> => {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      await scan();
-      return;
-    } catch (error) {
-      if (attempt === 60 || !String(error).includes('No nodes available')) throw error;
-      await sleep(1_000);
-    }
+  try {
+    let page = (await (
+      await fetch(`${url}/v1/statement`, {
+        method: 'POST',
+        headers: { 'x-trino-user': 'test' },
+        body: 'SELECT count(*) FROM lake.information_schema.schemata',
+      })
+    ).json()) as Page;
+    while (page.nextUri !== undefined && !page.error)
+      page = (await (await fetch(page.nextUri)).json()) as Page;
+    return page.error === undefined;
+  } catch {
+    return false;
   }
 };

@@ -28,7 +28,7 @@ export type TrinoStandIn = {
  * `answer` says what each statement gives. `origin` in nextUri can be changed to play a wrongly set up proxy.
  */
 export const startTrinoStandIn = async (
-  answer: (sql: string) => TrinoAnswer,
+  answer: (sql: string) => TrinoAnswer | Promise<TrinoAnswer>,
   options: { pagesAt?: string } = {},
 ): Promise<TrinoStandIn> => {
   const statements = new Map<string, { sql: string; answer: TrinoAnswer }>();
@@ -51,7 +51,7 @@ export const startTrinoStandIn = async (
     return `{${parts.join(',')}}`;
   };
 
-  const respond = (request: IncomingMessage, response: ServerResponse, body: string): void => {
+  const respond = async (request: IncomingMessage, response: ServerResponse, body: string): Promise<void> => {
     const path = request.url ?? '';
     requests.push({ method: request.method ?? '', path, headers: request.headers, body });
     const send = (status: number, text: string): void => {
@@ -59,7 +59,8 @@ export const startTrinoStandIn = async (
     };
     if (request.method === 'POST' && path === '/v1/statement') {
       const id = `20261122_000000_${String(statements.size).padStart(5, '0')}_abcde`;
-      statements.set(id, { sql: body, answer: answer(body) });
+      statements.set(id, { sql: body, answer: {} });
+      statements.set(id, { sql: body, answer: await answer(body) });
       send(200, page(id, 0));
       return;
     }
@@ -80,7 +81,7 @@ export const startTrinoStandIn = async (
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => respond(request, response, Buffer.concat(chunks).toString()));
+    request.on('end', () => void respond(request, response, Buffer.concat(chunks).toString()));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

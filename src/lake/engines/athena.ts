@@ -2,14 +2,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   AthenaClient,
   type AthenaClientConfig,
+  AthenaServiceException,
   GetQueryExecutionCommand,
   GetQueryResultsCommand,
   type QueryExecution,
   StartQueryExecutionCommand,
   StopQueryExecutionCommand,
 } from '@aws-sdk/client-athena';
+import { clearScratch, collectUnloaded, scratchUrl, unloadSql } from './athena-unload.ts';
 import {
   type Batch,
+  type CopyOptions,
+  type CopyTarget,
   type LakeEngine,
   QueryError,
   type QueryOptions,
@@ -18,7 +22,7 @@ import {
 } from './engine.ts';
 import { copyBatches } from './export-file.ts';
 import { readOnly } from './read-only.ts';
-import { trinoTimestamp } from './trino-types.ts';
+import { textLiteral, trinoTimestamp } from './trino-types.ts';
 import { exactDouble, exactInteger } from './values.ts';
 
 export type AthenaOptions = {
@@ -31,29 +35,43 @@ export type AthenaOptions = {
   readonly outputLocation?: string;
   /** Between looks at a running query; doubles up to 2 s. */
   readonly pollMs?: number;
+  /** Answers of more rows are unloaded where they may be. Default: 10,000, which are ten pages, one after the other. */
+  readonly mostPagedRows?: number;
 };
+
+/** The API takes no longer one. */
+const longestParameter = 1_024;
 
 /**
  * Amazon Athena: a query is started, looked at until it is over, and its answer is read a page of 1,000 rows at a
  * time from where Athena has stored it. Athena gives nested values as its own text, in which a comma is not to be
  * told from a comma: `CAST(x AS JSON)` in the query makes it readable; here it stays text.
+ *
+ * A Parquet export of many rows with a scratch place goes by UNLOAD: all workers of Athena write at once, and the files
+ * are joined here. Its types are those that Hive's tables have: no time zones.
  */
 export const openAthenaEngine = (options: AthenaOptions): LakeEngine => {
-  const client = new AthenaClient(options.client);
+  // Throttled calls (TooManyRequestsException) are repeated by the SDK, with growing waits; a query is not started
+  // twice by that, because each start carries a token of its own.
+  const client = new AthenaClient({ maxAttempts: 6, ...options.client });
   const closing = new AbortController();
 
-  async function* query(sql: string, queryOptions: QueryOptions = {}): AsyncGenerator<Batch> {
-    const text = readOnly(sql);
+  /** Runs the statement, and gives what `read` makes of it when it has succeeded. It is stopped if that never happens. */
+  async function* run<T>(
+    statement: string,
+    queryOptions: QueryOptions,
+    read: (execution: QueryExecution, id: string, signal: AbortSignal) => AsyncIterable<T>,
+  ): AsyncGenerator<T> {
     const { signal: asked, clear } = querySignal(queryOptions);
     const signal = AbortSignal.any([asked, closing.signal]);
     let running: string | undefined;
     try {
       signal.throwIfAborted();
-      running = await startQuery(client, options, text);
-      const execution = await untilOver(client, running, options.pollMs ?? 100, signal);
+      running = await startQuery(client, options, statement, queryOptions);
       const id = running;
+      const execution = await untilOver(client, id, options.pollMs ?? 100, signal);
       running = undefined;
-      yield* pages(client, id, execution, queryOptions.maxRows, signal);
+      yield* read(execution, id, signal);
     } catch (error) {
       signal.throwIfAborted();
       throw toQueryError(error);
@@ -64,12 +82,39 @@ export const openAthenaEngine = (options: AthenaOptions): LakeEngine => {
           .send(new StopQueryExecutionCommand({ QueryExecutionId: running }))
           .catch(() => undefined);
       }
+      // What can't be removed now is left to whoever keeps the place in order.
+      if (queryOptions.scratch) await clearScratch(queryOptions.scratch).catch(() => undefined);
     }
   }
 
+  const query = (sql: string, queryOptions: QueryOptions = {}): AsyncGenerator<Batch> =>
+    run(readOnly(sql), queryOptions, (execution, id, signal) =>
+      pages(client, id, execution, queryOptions.maxRows, signal),
+    );
+
+  const copyTo = async (
+    sql: string,
+    target: CopyTarget,
+    copyOptions: CopyOptions = {},
+  ): Promise<{ rows: number; bytes: number }> => {
+    const { scratch, expectedRows = 0 } = copyOptions;
+    const { mostPagedRows = 10_000 } = options;
+    if (!scratch || target.format !== 'parquet' || expectedRows <= mostPagedRows)
+      return copyBatches(query(sql, copyOptions), target);
+    const unloading = run(
+      unloadSql(readOnly(sql), scratch),
+      copyOptions,
+      async function* (execution, _, signal) {
+        yield await collectUnloaded({ scratch, execution, signal }, target.file);
+      },
+    );
+    for await (const done of unloading) return done;
+    throw new Error('expected the export to answer');
+  };
+
   return {
     query,
-    copyTo: (sql, target, copyOptions = {}) => copyBatches(query(sql, copyOptions), target),
+    copyTo,
     close: async () => {
       closing.abort(new Error('the SQL engine was closed'));
       client.destroy();
@@ -77,16 +122,28 @@ export const openAthenaEngine = (options: AthenaOptions): LakeEngine => {
   };
 };
 
-const startQuery = async (client: AthenaClient, options: AthenaOptions, sql: string): Promise<string> => {
+const startQuery = async (
+  client: AthenaClient,
+  options: AthenaOptions,
+  statement: string,
+  { parameters = [], scratch }: QueryOptions,
+): Promise<string> => {
+  // Athena takes a value as it would stand in the query: a text between quotes.
+  const values = parameters.map(textLiteral);
+  const tooLong = values.find((value) => value.length > longestParameter);
+  if (tooLong !== undefined)
+    throw new QueryError(
+      `expected parameters of at most ${longestParameter} characters for Athena, found one of ${tooLong.length}`,
+    );
+  const outputLocation = scratch ? scratchUrl(scratch, 'answers/') : options.outputLocation;
   // Not aborted half way: a query that was started but whose id is not known could not be stopped.
   const started = await client.send(
     new StartQueryExecutionCommand({
-      QueryString: sql,
+      QueryString: statement,
       WorkGroup: options.workGroup,
       QueryExecutionContext: { Catalog: options.catalog ?? 'AwsDataCatalog' },
-      ...(options.outputLocation === undefined
-        ? {}
-        : { ResultConfiguration: { OutputLocation: options.outputLocation } }),
+      ...(values.length === 0 ? {} : { ExecutionParameters: values }),
+      ...(outputLocation === undefined ? {} : { ResultConfiguration: { OutputLocation: outputLocation } }),
     }),
   );
   if (started.QueryExecutionId === undefined)
@@ -175,7 +232,12 @@ const fromAthena = (text: string | undefined, type: string): SqlValue => {
   }
 };
 
-const toQueryError = (error: unknown): unknown =>
-  error instanceof Error && error.name === 'InvalidRequestException'
+const toQueryError = (error: unknown): unknown => {
+  if (!(error instanceof AthenaServiceException)) return error;
+  return error.name === 'InvalidRequestException'
     ? new QueryError(`Athena refused the query: ${error.message}`, { cause: error })
-    : error;
+    : new QueryError(`Athena did not answer: ${error.name}: ${error.message}`, {
+        cause: error,
+        fault: 'engine',
+      });
+};

@@ -86,7 +86,8 @@ export const openDuckDbEngine = ({
         try {
           await confineToFiles(connection, prepared.files);
           signal.throwIfAborted();
-          yield* stream(prepared.sql, { connection, signal, maxRows: options.maxRows ?? Infinity });
+          const { maxRows = Infinity, parameters = [] } = options;
+          yield* stream(prepared.sql, { connection, signal, maxRows, parameters });
         } finally {
           prepared.release();
         }
@@ -98,7 +99,7 @@ export const openDuckDbEngine = ({
         try {
           await confineToFiles(connection, [...prepared.files, target.file]);
           signal.throwIfAborted();
-          yield await copyOut(connection, prepared.sql, target);
+          yield await copyOut(connection, prepared.sql, target, options.parameters ?? []);
         } finally {
           prepared.release();
         }
@@ -213,11 +214,19 @@ const redirect = ({ node, table }: TableMention, view: string): void => {
   if (node.alias === '') node.alias = table;
 };
 
-type Streaming = { connection: DuckDBConnection; signal: AbortSignal; maxRows: number };
+type Streaming = {
+  connection: DuckDBConnection;
+  signal: AbortSignal;
+  maxRows: number;
+  parameters: readonly string[];
+};
 
-async function* stream(sql: string, { connection, signal, maxRows }: Streaming): AsyncGenerator<Batch> {
+async function* stream(
+  sql: string,
+  { connection, signal, maxRows, parameters }: Streaming,
+): AsyncGenerator<Batch> {
   await connection.run('BEGIN');
-  const result = await connection.stream(sql);
+  const result = await connection.stream(sql, [...parameters]);
   const types = result.columnTypes();
   const columns = result.deduplicatedColumnNames().map((name, n) => {
     const type = types[n];
@@ -229,7 +238,7 @@ async function* stream(sql: string, { connection, signal, maxRows }: Streaming):
     const chunk = await result.fetchChunk();
     signal.throwIfAborted();
     if (!chunk || chunk.rowCount === 0) {
-      await assertWhole(connection, sql, signal);
+      await assertWhole(connection, { sql, parameters }, signal);
       if (first) yield { columns, rows: [], truncated: false };
       return;
     }
@@ -248,7 +257,11 @@ async function* stream(sql: string, { connection, signal, maxRows }: Streaming):
  * transaction that the stream runs in, and that shows. The reason is lost; running the query again, into a table
  * that may spill, says it.
  */
-const assertWhole = async (connection: DuckDBConnection, sql: string, signal: AbortSignal): Promise<void> => {
+const assertWhole = async (
+  connection: DuckDBConnection,
+  { sql, parameters }: { sql: string; parameters: readonly string[] },
+  signal: AbortSignal,
+): Promise<void> => {
   try {
     await connection.run('SELECT 1');
     return;
@@ -256,7 +269,7 @@ const assertWhole = async (connection: DuckDBConnection, sql: string, signal: Ab
     signal.throwIfAborted();
   }
   await connection.run('ROLLBACK');
-  await connection.run(`CREATE TEMP TABLE again AS ${sql}`);
+  await connection.run(`CREATE TEMP TABLE again AS ${sql}`, [...parameters]);
   throw new QueryError(
     'the query ended before all of its rows were read, and did not fail again; run it again',
     { fault: 'engine' },
@@ -267,10 +280,12 @@ const copyOut = async (
   connection: DuckDBConnection,
   sql: string,
   { file, format }: CopyTarget,
+  parameters: readonly string[],
 ): Promise<{ rows: number; bytes: number }> => {
   try {
-    // A view takes the text whole, whatever comments or semicolon it ends with.
-    await connection.run(`CREATE TEMP VIEW answer AS ${sql}`);
+    // A view takes the text whole, whatever comments or semicolon it ends with. It takes no parameters; a table does.
+    const kind = parameters.length === 0 ? 'VIEW' : 'TABLE';
+    await connection.run(`CREATE TEMP ${kind} answer AS ${sql}`, [...parameters]);
     const select = await exportProjection(connection, 'answer', format);
     const result = await connection.run(
       `COPY (${select}) TO ${quoteText(file)} (${copyFormats[format]}, USE_TMP_FILE false)`,

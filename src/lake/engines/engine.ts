@@ -1,3 +1,5 @@
+import type { Store } from '../../platform/store/store.ts';
+
 /** A column of an answer. `type` is in Trino's spelling, lower case: `bigint`, `decimal(12, 2)`, `array(varchar)`. */
 export type Column = { readonly name: string; readonly type: string };
 
@@ -27,6 +29,21 @@ export type QueryOptions = {
   /** Default: no limit. */
   readonly timeoutMs?: number;
   readonly maxRows?: number;
+  /** Texts for the `?` of the query, in their order: values beside the query, never a part of it. */
+  readonly parameters?: readonly string[];
+  /** For an engine that keeps answers as objects. Absent: where its own settings say, and they stay there. */
+  readonly scratch?: Scratch;
+};
+
+/**
+ * A place for one query's own objects: a prefix of the store that ends with `/` and that nothing else uses. The engine
+ * removes what it put there when the query is over; who hands the place out removes what a killed process left.
+ */
+export type Scratch = { readonly store: Store; readonly prefix: string };
+
+export type CopyOptions = Omit<QueryOptions, 'maxRows'> & {
+  /** Rows that are to come, where they are known: by them an engine may choose its way. */
+  readonly expectedRows?: number;
 };
 
 /** Where an export goes: a local file that is created, or replaced. */
@@ -47,7 +64,7 @@ export type LakeEngine = {
   readonly copyTo: (
     sql: string,
     target: CopyTarget,
-    options?: Omit<QueryOptions, 'maxRows'>,
+    options?: CopyOptions,
   ) => Promise<{ rows: number; bytes: number }>;
   readonly close: () => Promise<void>;
 };

@@ -3,7 +3,7 @@ import { engineSuite, fillSuiteTable } from '../../../test/services/engine-suite
 import { type TestLake, testLake } from '../../../test/services/lake.ts';
 import { type TestDatabase, testDatabase } from '../../../test/services/postgres.ts';
 import { startTrinoServer, type TrinoServer } from '../../../test/services/trino-server.ts';
-import { changeSchema, loadTable } from '../tables.ts';
+import { changeSchema } from '../tables.ts';
 import { openTrinoEngine } from './trino.ts';
 
 let database: TestDatabase;
@@ -13,8 +13,7 @@ beforeAll(async () => {
   database = await testDatabase();
   lake = await testLake(database.pool);
   await fillSuiteTable(lake);
-  trino = await startTrinoServer();
-  await trino.register(await loadTable(lake.lake, 'desk.suite'));
+  trino = await startTrinoServer(database.url, lake.folder);
 }, 1_800_000);
 afterAll(async () => {
   await trino.stop();
@@ -69,7 +68,6 @@ it('Trino reads what this lake evolved: renamed, widened and added columns', asy
     { add: { name: 'b', type: 'string' } },
   ]);
   await lake.add('desk.evolved', "(SELECT 9007199254740993 AS a, 'y' AS c, 'z' AS b)");
-  await trino.register(await loadTable(lake.lake, 'desk.evolved'));
   const engine = await open();
   const rows = (await Array.fromAsync(engine.query('SELECT a, c, b FROM desk.evolved ORDER BY a'))).flatMap(
     (batch) => [...batch.rows],

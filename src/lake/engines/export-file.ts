@@ -48,6 +48,9 @@ export const copyBatches = async (
   }
 };
 
+/** Bytes of a row as JSON; DuckDB's own bound is half of it. */
+const longestRow = 33_554_432;
+
 const toParquet = async (staged: string, file: string, columns: readonly Column[]): Promise<void> => {
   const session = await openDuckDb();
   const partial = `${file}.partial`;
@@ -57,7 +60,7 @@ const toParquet = async (staged: string, file: string, columns: readonly Column[
       .map(({ name, type }, n) => `${fromStaged(`c${n}`, type)} AS ${quoteName(name)}`)
       .join(', ');
     await session.connection.run(
-      `COPY (SELECT ${select} FROM read_json(${quoteText(staged)}, format = 'newline_delimited', columns = {${schema}}))
+      `COPY (SELECT ${select} FROM read_json(${quoteText(staged)}, format = 'newline_delimited', columns = {${schema}}, maximum_object_size = ${longestRow}))
        TO ${quoteText(partial)} (FORMAT parquet, COMPRESSION zstd)`,
     );
     await rename(partial, file);

@@ -7,17 +7,18 @@ import { openFileCache } from '../file-cache.ts';
 import type { Lake } from '../tables.ts';
 import type { LakeEngine } from './engine.ts';
 
-/** Opens the engine that the settings name. Only that one's client is loaded; only DuckDB asks for the lake's parts. */
-export const openEngine = async ({
-  lake,
-  config,
-}: {
-  lake: () => Promise<Lake>;
-  config: Config;
-}): Promise<LakeEngine> => {
-  if (config.SQL_ENGINE === 'trino') {
+/**
+ * Opens Trino or Athena by the settings; only that one's client is loaded. No connection is made before the first query.
+ * @throws UserError a setting that it needs is not there; `setting` is the one that chose the engine
+ */
+export const openRemoteEngine = async (
+  engine: 'trino' | 'athena',
+  config: Config,
+  setting: string,
+): Promise<LakeEngine> => {
+  if (engine === 'trino') {
     if (config.TRINO_URL === undefined)
-      throw new UserError('SQL_ENGINE=trino needs TRINO_URL, for example https://trino.example:8443');
+      throw new UserError(`${setting}=trino needs TRINO_URL, for example https://trino.example:8443`);
     const { openTrinoEngine } = await import('./trino.ts');
     return openTrinoEngine({
       url: config.TRINO_URL,
@@ -26,18 +27,27 @@ export const openEngine = async ({
       ...(config.TRINO_PASSWORD === undefined ? {} : { password: config.TRINO_PASSWORD }),
     });
   }
-  if (config.SQL_ENGINE === 'athena') {
-    const { openAthenaEngine } = await import('./athena.ts');
-    return openAthenaEngine({
-      client: {
-        region: config.AWS_REGION,
-        ...(config.AWS_ENDPOINT_URL === undefined ? {} : { endpoint: config.AWS_ENDPOINT_URL }),
-      },
-      workGroup: config.ATHENA_WORKGROUP,
-      catalog: config.ATHENA_CATALOG,
-      ...(config.ATHENA_OUTPUT === undefined ? {} : { outputLocation: config.ATHENA_OUTPUT }),
-    });
-  }
+  const { openAthenaEngine } = await import('./athena.ts');
+  return openAthenaEngine({
+    client: {
+      region: config.AWS_REGION,
+      ...(config.AWS_ENDPOINT_URL === undefined ? {} : { endpoint: config.AWS_ENDPOINT_URL }),
+    },
+    workGroup: config.ATHENA_WORKGROUP,
+    catalog: config.ATHENA_CATALOG,
+    ...(config.ATHENA_OUTPUT === undefined ? {} : { outputLocation: config.ATHENA_OUTPUT }),
+  });
+};
+
+/** Opens the engine that SQL_ENGINE names. Only DuckDB asks for the lake's parts. */
+export const openEngine = async ({
+  lake,
+  config,
+}: {
+  lake: () => Promise<Lake>;
+  config: Config;
+}): Promise<LakeEngine> => {
+  if (config.SQL_ENGINE !== 'duckdb') return openRemoteEngine(config.SQL_ENGINE, config, 'SQL_ENGINE');
   // While the database starts, the code is read.
   const [opened, { openDuckDbEngine }] = await Promise.all([lake(), import('./duckdb.ts')]);
   const temporary = await workFolder(config.LASTRO_HOME);

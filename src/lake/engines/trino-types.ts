@@ -1,6 +1,9 @@
 import type { SqlValue } from './engine.ts';
 import { isoTimestamp } from './values.ts';
 
+/** A text as a literal of Trino's and Athena's SQL, in which only the quote means something. */
+export const textLiteral = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+
 /** A type in Trino's spelling, taken apart: `row(a bigint, b array(varchar))`. */
 export type TrinoType = {
   readonly name: string;

@@ -11,7 +11,7 @@ import {
 } from './engine.ts';
 import { copyBatches } from './export-file.ts';
 import { readOnly } from './read-only.ts';
-import { fromTrino, parseExact, parseTrinoType, type TrinoType } from './trino-types.ts';
+import { fromTrino, parseExact, parseTrinoType, type TrinoType, textLiteral } from './trino-types.ts';
 
 export type TrinoOptions = {
   /** `https://trino.bank.example:8443` */
@@ -57,7 +57,7 @@ export const openTrinoEngine = (options: TrinoOptions): LakeEngine => {
   ): Promise<Answer | undefined> => callTrino({ dispatcher, headers, signal }, method, url, body);
 
   async function* query(sql: string, queryOptions: QueryOptions = {}): AsyncGenerator<Batch> {
-    const text = readOnly(sql);
+    const text = withParameters(readOnly(sql), queryOptions.parameters ?? []);
     const { signal: asked, clear } = querySignal(queryOptions);
     const signal = AbortSignal.any([asked, closing.signal]);
     let next: URL | undefined;
@@ -108,6 +108,16 @@ export const openTrinoEngine = (options: TrinoOptions): LakeEngine => {
     },
   };
 };
+
+/**
+ * The protocol has no place for values, so they are literals behind USING, which Trino parses apart from the query
+ * (418 and later; a prepared statement in a header, as before, would be bound to the size of headers). In Trino's
+ * literals a quote is the only character that means something.
+ */
+const withParameters = (sql: string, parameters: readonly string[]): string =>
+  parameters.length === 0
+    ? sql
+    : `EXECUTE IMMEDIATE ${textLiteral(sql)} USING ${parameters.map(textLiteral).join(', ')}`;
 
 const unknownType: TrinoType = { name: 'unknown', children: [], fieldNames: [] };
 
@@ -194,6 +204,7 @@ const callTrino = async (
     if (![429, 502, 503, 504].includes(status) || attempt >= 100) {
       throw new QueryError(
         `Trino answered ${status} to ${method} ${url.origin}${url.pathname}: ${text.slice(0, 300)}`,
+        { fault: 'engine' },
       );
     }
     await sleep(pause, undefined, { signal });
