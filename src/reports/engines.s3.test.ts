@@ -149,10 +149,7 @@ describe.each(engines)('a report on %s', (name, open) => {
       const created = new Date(first.data_criacao).toISOString();
       yield { ...current, data_criacao: created, hash_versao: 'h', status_ordem: 'pendente', versao: '99' };
       // A month more is archived after the operational store was read: the engine is asked for this snapshot.
-      await makeArchivedOrders(
-        { ...room, files: room.deps.files },
-        { count: 30, months: 1, areas: 3, lastMonth: '2027-01', seed: 7 },
-      );
+      await archiveMore();
     };
     const found = await produce(engine, area, { deps: { currentOrders } });
     rows = await room.rows();
@@ -193,6 +190,14 @@ describe.each(engines)('a report on %s', (name, open) => {
     expect(await left()).toEqual([]);
   });
 });
+
+let year = 2027;
+/** Orders that were not there yet: another month of another seed. */
+const archiveMore = async (): Promise<void> => {
+  const options = { count: 30, months: 1, areas: 3, lastMonth: `${year}-01`, seed: year };
+  year += 1;
+  await makeArchivedOrders({ ...room, files: room.deps.files }, options);
+};
 
 /** As often as the SDK repeats. */
 const internal = Array.from({ length: 5 }, () => ({ status: 500, type: 'InternalServerException' }));

@@ -5,6 +5,7 @@ import { ObjectNotFoundError } from '../platform/store/store.ts';
 import { reportsThatMayHold } from './held-orders.ts';
 import { keepReports, removeOrphans } from './housekeeping.ts';
 import { placeReport } from './place.ts';
+import { scratchPrefix } from './report.ts';
 import { runReport } from './run.ts';
 
 let room: ReportRoom;
@@ -104,12 +105,17 @@ describe('objects that no report has', () => {
          prazo_execucao = now() - interval '1 hour' WHERE relatorio_id = $1`,
       [running],
     );
-    const left = [`reports/${running}/2.csv`, 'reports/notes.txt'];
-    const gone = [`reports/${running}/1.csv`];
+    const left = [
+      `reports/${running}/2.csv`,
+      `${scratchPrefix(running, 2)}data/a.parquet`,
+      'reports/notes.txt',
+    ];
+    // Of an execution that died, with what its engine had put there meanwhile.
+    const gone = [`reports/${running}/1.csv`, `${scratchPrefix(running, 1)}data/a.parquet`];
     for (const key of [...left, ...gone]) await room.store.put(key, 'x');
-    expect(await orphans()).toBe(1);
-    expect(await Promise.all(left.map(isStored))).toEqual([true, true]);
-    expect(await Promise.all(gone.map(isStored))).toEqual([false]);
+    expect(await orphans()).toBe(2);
+    expect(await Promise.all(left.map(isStored))).toEqual([true, true, true]);
+    expect(await Promise.all(gone.map(isStored))).toEqual([false, false]);
   });
 
   it('of reports that this database does not know are left until they are older than any file that is kept', async () => {

@@ -105,12 +105,21 @@ const findJava = async (): Promise<string> => {
     ...installed.map((name) => join(folder, name, 'bin', 'java')),
   ];
   for (const java of candidates) {
-    const answer = await run(java, ['-version']).catch(() => undefined);
-    if (Number(/version "(\d+)/.exec(answer?.stderr ?? '')?.[1] ?? 0) >= oldestJava) return java;
+    if ((await releaseOf(java)) >= oldestJava) return java;
   }
   throw new Error(
     `expected Java ${oldestJava} or newer for Trino ${version}, found none: set JAVA_HOME to one`,
   );
+};
+
+const releaseOf = async (java: string): Promise<number> => {
+  try {
+    const { stderr } = await run(java, ['-version']);
+    return Number(/version "(\d+)/.exec(stderr)?.[1] ?? 0);
+  } catch {
+    // Not there, or no Java.
+    return 0;
+  }
 };
 
 const install = async (): Promise<string> => {

@@ -87,10 +87,11 @@ export const openAthenaEngine = (options: AthenaOptions): LakeEngine => {
     }
   }
 
-  const query = (sql: string, queryOptions: QueryOptions = {}): AsyncGenerator<Batch> =>
-    run(readOnly(sql), queryOptions, (execution, id, signal) =>
+  async function* query(sql: string, queryOptions: QueryOptions = {}): AsyncGenerator<Batch> {
+    yield* run(readOnly(sql), queryOptions, (execution, id, signal) =>
       pages(client, id, execution, queryOptions.maxRows, signal),
     );
+  }
 
   const copyTo = async (
     sql: string,
