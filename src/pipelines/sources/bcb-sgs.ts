@@ -73,11 +73,12 @@ export default definePipeline({
   gold: [
     {
       name: 'selic_mensal',
-      // Logarithms of 18 digits are summed as decimals: the sum is the same in whatever order an engine takes them.
+      // Logarithms are summed as decimals: the sum is the same in whatever order an engine takes them. Of 14 digits,
+      // four more than the rate needs: engines differ in the last bit of a double's logarithm, the 19th digit here.
       sql: `SELECT CAST(date_trunc('month', data) AS DATE) AS mes,
        count(*) AS dias_uteis,
-       CAST((exp(CAST(sum(CAST(ln(1 + CAST(valor AS DOUBLE) / 100) AS DECIMAL(38, 18))) AS DOUBLE)) - 1) * 100 AS DECIMAL(18, 6)) AS taxa_mes,
-       sum(CAST(ln(1 + CAST(valor AS DOUBLE) / 100) AS DECIMAL(38, 18))) AS log_fator
+       CAST((exp(CAST(sum(CAST(ln(1 + CAST(valor AS DOUBLE) / 100) AS DECIMAL(38, 14))) AS DOUBLE)) - 1) * 100 AS DECIMAL(18, 6)) AS taxa_mes,
+       CAST(sum(CAST(ln(1 + CAST(valor AS DOUBLE) / 100) AS DECIMAL(38, 14))) AS DECIMAL(38, 18)) AS log_fator
 FROM silver.bcb_sgs
 WHERE serie = 11
 GROUP BY CAST(date_trunc('month', data) AS DATE)`,
@@ -100,7 +101,7 @@ FROM gold.selic_mensal`,
        CAST((exp(CAST(sum(log_fator) OVER (PARTITION BY extract(YEAR FROM data) ORDER BY data) AS DOUBLE)) - 1) * 100 AS DECIMAL(18, 6)) AS acumulado_no_ano,
        CASE WHEN count(*) OVER (ORDER BY data ROWS BETWEEN 11 PRECEDING AND CURRENT ROW) = 12
             THEN CAST((exp(CAST(sum(log_fator) OVER (ORDER BY data ROWS BETWEEN 11 PRECEDING AND CURRENT ROW) AS DOUBLE)) - 1) * 100 AS DECIMAL(18, 6)) END AS acumulado_12_meses
-FROM (SELECT data, valor, CAST(ln(1 + CAST(valor AS DOUBLE) / 100) AS DECIMAL(38, 18)) AS log_fator
+FROM (SELECT data, valor, CAST(ln(1 + CAST(valor AS DOUBLE) / 100) AS DECIMAL(38, 14)) AS log_fator
       FROM silver.bcb_sgs WHERE serie = 433) AS ipca`,
       key: ['mes'],
     },
