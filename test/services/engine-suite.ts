@@ -22,7 +22,12 @@ export const suiteQueries = {
   none: 'SELECT ordem_id FROM desk.suite WHERE ordem_id < 0',
   all: 'SELECT ordem_id FROM desk.suite ORDER BY ordem_id',
   wrong: 'SELECT nada_disso FROM desk.suite',
+  given:
+    'SELECT ordem_id FROM desk.suite WHERE area_id = ? AND ordem_id < CAST(? AS BIGINT) ORDER BY ordem_id',
 };
+
+/** A value that would choose every row if it became a part of the query. */
+export const hostileValue = "A1' OR '1' = '1";
 
 export const fillSuiteTable = async (lake: TestLake): Promise<void> => {
   await lake.create('desk.suite', {
@@ -93,6 +98,15 @@ export const engineSuite = (name: string, open: () => Promise<LakeEngine>, endle
       const none = await all(suiteQueries.none);
       expect(none[0]?.columns).toEqual([{ name: 'ordem_id', type: 'bigint' }]);
       expect(none.flatMap((batch) => [...batch.rows])).toEqual([]);
+    });
+
+    it('takes values beside the query, which never become a part of it', async () => {
+      expect(await rows(suiteQueries.given, { parameters: ['A1', '6'] })).toEqual([[1], [4]]);
+      expect(await rows(suiteQueries.given, { parameters: [hostileValue, '6'] })).toEqual([]);
+      const target = { file: join(folder, 'given.ndjson'), format: 'ndjson' } as const;
+      expect(await engine.copyTo(suiteQueries.given, target, { parameters: ['A1', '6'] })).toMatchObject({
+        rows: 2,
+      });
     });
 
     it('gives every row once, and stops at the limit', async () => {

@@ -48,7 +48,11 @@ const deniedFunctions = new Set([
  * of two walls: the engine that then runs it cannot open any file but those of the tables found here.
  * @throws QueryError
  */
-export const parseStatement = async (connection: DuckDBConnection, sql: string): Promise<Statement> => {
+export const parseStatement = async (
+  connection: DuckDBConnection,
+  sql: string,
+  { parameters = 0 }: { parameters?: number } = {},
+): Promise<Statement> => {
   const tree = await serialize(connection, sql);
   const ctes = new Set<string>();
   const mentions: TableMention[] = [];
@@ -58,8 +62,8 @@ export const parseStatement = async (connection: DuckDBConnection, sql: string):
         if (isNode(entry) && typeof entry.key === 'string') ctes.add(lower(entry.key));
     }
     if (node.type === 'RECURSIVE_CTE_NODE' || node.type === 'CTE_NODE') ctes.add(lower(node.cte_name));
-    if (node.class === 'PARAMETER')
-      throw new QueryError('parameters ($1, ?) are not supported: write the values into the query');
+    if (node.class === 'PARAMETER' && parameters === 0)
+      throw new QueryError('the query has parameters ($1, ?) and no values came with it: write them into it');
     if (node.class === 'FUNCTION') checkFunction(node);
     if (node.type === 'TABLE_FUNCTION') checkTableFunction(node);
     if (node.type === 'SHOW_REF' && !isNode(node.query)) {

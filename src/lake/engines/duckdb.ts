@@ -82,11 +82,12 @@ export const openDuckDbEngine = ({
   return {
     query: (sql, options = {}) =>
       run(options, async function* (connection, signal) {
-        const prepared = await prepare({ lake, cache, connection, signal }, sql);
+        const { maxRows = Infinity, parameters = [] } = options;
+        const deps = { lake, cache, connection, signal, parameters: parameters.length };
+        const prepared = await prepare(deps, sql);
         try {
           await confineToFiles(connection, prepared.files);
           signal.throwIfAborted();
-          const { maxRows = Infinity, parameters = [] } = options;
           yield* stream(prepared.sql, { connection, signal, maxRows, parameters });
         } finally {
           prepared.release();
@@ -95,11 +96,13 @@ export const openDuckDbEngine = ({
 
     copyTo: async (sql, target, options = {}) => {
       const copying = run(options, async function* (connection, signal) {
-        const prepared = await prepare({ lake, cache, connection, signal }, sql);
+        const { parameters = [] } = options;
+        const deps = { lake, cache, connection, signal, parameters: parameters.length };
+        const prepared = await prepare(deps, sql);
         try {
           await confineToFiles(connection, [...prepared.files, target.file]);
           signal.throwIfAborted();
-          yield await copyOut(connection, prepared.sql, target, options.parameters ?? []);
+          yield await copyOut(connection, prepared.sql, target, parameters);
         } finally {
           prepared.release();
         }
@@ -116,11 +119,21 @@ export const openDuckDbEngine = ({
 
 type Prepared = { sql: string; files: string[]; release: () => void };
 
-type PrepareDeps = { lake: Lake; cache: FileCache; connection: DuckDBConnection; signal: AbortSignal };
+type PrepareDeps = {
+  lake: Lake;
+  cache: FileCache;
+  connection: DuckDBConnection;
+  signal: AbortSignal;
+  /** How many values come with the query. */
+  parameters: number;
+};
 
 /** Parses the query, plans and fetches the files of its tables, and makes a view of each. */
-const prepare = async ({ lake, cache, connection, signal }: PrepareDeps, sql: string): Promise<Prepared> => {
-  const statement = await parseStatement(connection, sql);
+const prepare = async (
+  { lake, cache, connection, signal, parameters }: PrepareDeps,
+  sql: string,
+): Promise<Prepared> => {
+  const statement = await parseStatement(connection, sql, { parameters });
   const views = await planViews(lake, statement);
   signal.throwIfAborted();
   const locations = [...new Set(views.flatMap((view) => scanLocations(view.plan)))];

@@ -1,7 +1,12 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 import { type AthenaAnswer, type AthenaStandIn, startAthenaStandIn } from '../../../test/services/athena.ts';
-import { engineSuite, fillSuiteTable, suiteQueries } from '../../../test/services/engine-suite.ts';
+import {
+  engineSuite,
+  fillSuiteTable,
+  hostileValue,
+  suiteQueries,
+} from '../../../test/services/engine-suite.ts';
 import { type TestLake, testLake } from '../../../test/services/lake.ts';
 import { type TestDatabase, testDatabase } from '../../../test/services/postgres.ts';
 import { startTrinoStandIn, type TrinoAnswer, type TrinoStandIn } from '../../../test/services/trino.ts';
@@ -29,7 +34,10 @@ beforeAll(async () => {
         },
       },
   );
-  athena = await startAthenaStandIn((sql) => athenaAnswers[sql] ?? { failure: `not recorded: ${sql}` });
+  athena = await startAthenaStandIn((sql, { parameters }) => {
+    const key = [sql, ...parameters].join(' ');
+    return athenaAnswers[key] ?? { failure: `not recorded: ${key}` };
+  });
 });
 afterAll(async () => {
   await trino.close();
@@ -46,7 +54,9 @@ const pagesOf = (rows: readonly string[]): string[] =>
   );
 const numbers = Array.from({ length: 100 }, (_, n) => n);
 
-// Columns and rows as Trino 368 sent them for the same table (engines.peers.test.ts asks a real one).
+const hostileLiteral = `'${hostileValue.replaceAll("'", "''")}'`;
+
+// Columns and rows as Trino sent them for the same table (engines.peers.test.ts asks a real one).
 const trinoAnswers: Record<string, TrinoAnswer> = {
   [suiteQueries.groups]: {
     columns: [
@@ -91,6 +101,13 @@ const trinoAnswers: Record<string, TrinoAnswer> = {
       errorCode: 47,
       errorType: 'USER_ERROR',
     },
+  },
+  [`EXECUTE IMMEDIATE '${suiteQueries.given}' USING 'A1', '6'`]: {
+    columns: [{ name: 'ordem_id', type: 'bigint' }],
+    pages: ['[[1],[4]]'],
+  },
+  [`EXECUTE IMMEDIATE '${suiteQueries.given}' USING ${hostileLiteral}, '6'`]: {
+    columns: [{ name: 'ordem_id', type: 'bigint' }],
   },
   [endless]: { columns: [{ name: 'n', type: 'bigint' }], endless: true },
 };
@@ -139,6 +156,14 @@ const athenaAnswers: Record<string, AthenaAnswer> = {
   [suiteQueries.wrong]: {
     failure: "COLUMN_NOT_FOUND: line 1:8: Column 'nada_disso' cannot be resolved",
     failureCategory: 2,
+  },
+  [`${suiteQueries.given} 'A1' '6'`]: {
+    columns: [{ name: 'ordem_id', type: 'bigint' }],
+    rows: [['1'], ['4']],
+  },
+  [`${suiteQueries.given} ${hostileLiteral} '6'`]: {
+    columns: [{ name: 'ordem_id', type: 'bigint' }],
+    rows: [],
   },
   [endless]: { columns: [{ name: 'n', type: 'bigint' }], running: Infinity },
 };

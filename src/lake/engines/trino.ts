@@ -180,7 +180,8 @@ const callTrino = async (
         method,
         headers,
         dispatcher,
-        signal,
+        // A statement is not broken off half way: it would run on, and without its id nobody could end it.
+        ...(method === 'POST' ? {} : { signal }),
         ...(body === undefined ? {} : { body }),
       });
       status = response.statusCode;
