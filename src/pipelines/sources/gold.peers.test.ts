@@ -54,7 +54,7 @@ beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'lastro-gold-peers-'));
   sandbox = await startSandbox({ port: 0, home, companies: 1, clock: () => new Date(now) });
   database = await testDatabase();
-  pipelines = (await loadPipelines(undefined)).map(({ pipeline }) =>
+  pipelines = (await loadPipelines(undefined)).listed.map(({ pipeline }) =>
     from(pipeline, pipeline.name === 'bcb_ptax' ? '2026-03-20' : '2020-01-01'),
   );
   room = await pipelineRoom(database.pool, { pipelines, at: now });
