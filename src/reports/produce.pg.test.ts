@@ -302,6 +302,22 @@ describe('a report', () => {
     expect(await readdir(folder)).toEqual(['order-metadata.csv']);
   });
 
+  it('whose file cannot be written fails, and the process lives', async () => {
+    const { connection } = workshop.session;
+    await connection.run("CREATE OR REPLACE TEMP VIEW one_text AS SELECT 'x' AS texto");
+    const file = {
+      connection,
+      rows: 'one_text',
+      columns: [{ name: 'texto', title: 'Texto', type: 'text' }],
+      expectedRows: 1,
+      path: join(workshop.folder, 'no-such-folder', 'file'),
+      signal: new AbortController().signal,
+      progress: () => {},
+    } as const;
+    await expect(writePdf(file, { title: '', lines: [], asOf })).rejects.toThrow('ENOENT');
+    await expect(writeXlsx(file)).rejects.toThrow('ENOENT');
+  });
+
   it('that fails or is stopped leaves nothing', async () => {
     const folder = await mkdtemp(join(workshop.folder, 'file-'));
     const request = { ...area, format: 'csv', options: {} } as const;

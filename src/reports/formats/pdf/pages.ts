@@ -70,6 +70,7 @@ export const openPages = (output: Writable, columns: readonly OutputColumn[], he
       document.end();
     },
     settled: async (signal) => {
+      if (output.errored) throw output.errored;
       if (output.writableNeedDrain) await once(output, 'drain', { signal });
     },
   };

@@ -30,6 +30,9 @@ export const writePdf = async (file: ReportFile, head: ReportHead): Promise<numb
     );
   }
   const output = createWriteStream(file.path);
+  // `settled` and `finished` find what went wrong with it. An error that nobody listens to would end the process: of a
+  // full disk, or of the write that is in hand when the work is given up.
+  output.on('error', () => {});
   const pages = openPages(output, file.columns, pdfHead(head));
   let rows = 0;
   try {
