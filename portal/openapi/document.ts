@@ -14,8 +14,7 @@ export const openApiDocument = async (): Promise<Document> => {
     authenticate: async () => {
       throw new Error('expected no request');
     },
-    rateLimitPerMinute: 1,
-    addressLimitPerMinute: 1,
+    limits: { client: 1_000, address: 1_000, refused: 1_000 },
     ready: async () => {},
     version: '0',
   });

@@ -5,7 +5,7 @@ import { type PortalSettings, portalRoutes } from '../platform/http-portal.ts';
 import { loadSigningKeys, publicJwks, signingKeysFile } from '../platform/signing-keys.ts';
 import { quorumRoutes } from '../quorum/http.ts';
 import { reportRoutes } from '../reports/http.ts';
-import { canWork, needed, type Parts } from './parts.ts';
+import { canWork, needed, type Parts, rateLimits } from './parts.ts';
 import { listenAt } from './ports.ts';
 import { version } from './version.ts';
 
@@ -18,8 +18,7 @@ export const startApi = async (parts: Parts): Promise<RunningApi> => {
     log: parts.log,
     metrics: parts.metrics,
     authenticate: parts.authenticate,
-    rateLimitPerMinute: config.RATE_LIMIT_PER_MINUTE,
-    addressLimitPerMinute: config.RATE_LIMIT_ADDRESS_PER_MINUTE,
+    limits: rateLimits(config),
     trustedProxies: config.LASTRO_TRUSTED_PROXIES,
     redisUrl: config.REDIS_URL,
     version,

@@ -13,6 +13,7 @@ import { type Authenticate, openAuthentication } from '../platform/auth.ts';
 import { UserError } from '../platform/cli.ts';
 import type { Config } from '../platform/config.ts';
 import { homeSecret } from '../platform/home-secret.ts';
+import type { RateLimits } from '../platform/http-limits.ts';
 import { type Jobs, openJobs } from '../platform/jobs.ts';
 import { type Log, openLog } from '../platform/log.ts';
 import { type Metrics, openMetrics } from '../platform/metrics.ts';
@@ -153,6 +154,12 @@ export const canWork = async ({ db }: Pick<Parts, 'db'>): Promise<void> => {
 };
 
 /** @throws UserError where a setting without a default is not set. */
+export const rateLimits = (config: Config): RateLimits => ({
+  client: config.RATE_LIMIT_PER_MINUTE,
+  address: config.RATE_LIMIT_ADDRESS_PER_MINUTE,
+  refused: config.RATE_LIMIT_REFUSED_PER_MINUTE,
+});
+
 export const needed = (config: Config, name: 'PARTNERS_URL' | 'OIDC_ISSUER', what: string): string => {
   const value = config[name];
   if (value !== undefined) return value;

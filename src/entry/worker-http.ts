@@ -1,5 +1,5 @@
 import { openHttp } from '../platform/http.ts';
-import { canWork, type Parts } from './parts.ts';
+import { canWork, type Parts, rateLimits } from './parts.ts';
 import { listenAt } from './ports.ts';
 
 /** Health and metrics of a worker process, on `LASTRO_HOST:LASTRO_WORKER_PORT`, guarded as the API's are. */
@@ -9,8 +9,7 @@ export const serveWorkerHealth = async (
   const { config, metrics, log, authenticate } = parts;
   const app = await openHttp({
     ...{ log, metrics, authenticate },
-    rateLimitPerMinute: config.RATE_LIMIT_PER_MINUTE,
-    addressLimitPerMinute: config.RATE_LIMIT_ADDRESS_PER_MINUTE,
+    limits: rateLimits(config),
     trustedProxies: config.LASTRO_TRUSTED_PROXIES,
     redisUrl: config.REDIS_URL,
     ready: () => canWork(parts),

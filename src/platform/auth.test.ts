@@ -142,6 +142,27 @@ describe('a bearer token', () => {
     }
   });
 
+  it('that was good is known as such until it expires, and no other is', async () => {
+    const token = `Bearer ${await sign(claims, { expires: '200s' })}`;
+    expect(authenticate.wasGood?.(token)).toBe(false);
+    await authenticate(token);
+    const forged = `${token.slice(0, -4)}AAAA`;
+    await refusal(forged);
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 100_000 });
+    try {
+      expect([token, forged, undefined, 'Bearer x'].map((each) => authenticate.wasGood?.(each))).toEqual([
+        true,
+        false,
+        false,
+        false,
+      ]);
+      vi.setSystemTime(Date.now() + 101_000);
+      expect(authenticate.wasGood?.(token)).toBe(false);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it('that is not signed at all is refused', async () => {
     const unsigned = new UnsecuredJWT(claims)
       .setIssuer(issuer)

@@ -37,7 +37,14 @@ export type Principal = {
   readonly clients: ReadonlySet<string>;
 };
 
-export type Authenticate = (authorization: string | undefined) => Promise<Principal>;
+export type Authenticate = {
+  (authorization: string | undefined): Promise<Principal>;
+  /**
+   * Whether this very token was found good before, and has not expired since. It says nothing of now; but nobody can
+   * make one up, so who floods us with others can't keep it from being looked at.
+   */
+  wasGood?: (authorization: string | undefined) => boolean;
+};
 
 const challenge = (error: string): Record<string, string> => ({
   'www-authenticate': `Bearer realm="lastro", error="${error}"`,
@@ -100,22 +107,25 @@ const mostVerified = 1_000;
  * noticed within the minute.
  */
 const verifiedTokens = () => {
-  const kept = new Map<string, { principal: Principal; until: number }>();
+  const kept = new Map<string, { principal: Principal; until: number; expires: number }>();
   return {
     find: (token: string): Principal | undefined => {
       const found = kept.get(token);
-      if (!found || found.until > Date.now()) return found?.principal;
-      kept.delete(token);
-      return undefined;
+      return found && found.until > Date.now() ? found.principal : undefined;
     },
+    has: (token: string): boolean => (kept.get(token)?.expires ?? 0) > Date.now(),
     keep: (token: string, principal: Principal, expires: number): Principal => {
       const oldest = kept.size >= mostVerified ? kept.keys().next().value : undefined;
       if (oldest !== undefined) kept.delete(oldest);
-      kept.set(token, { principal, until: Math.min(expires * 1_000, Date.now() + verifiedSeconds * 1_000) });
+      const until = Math.min(expires * 1_000, Date.now() + verifiedSeconds * 1_000);
+      kept.set(token, { principal, until, expires: expires * 1_000 });
       return principal;
     },
   };
 };
+
+const tokenOf = (authorization: string | undefined): string | undefined =>
+  /^Bearer +([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(authorization ?? '')?.[1];
 
 /**
  * Checks bearer tokens against an OIDC issuer: signature by its published keys, issuer, audience, expiry.
@@ -136,8 +146,8 @@ export const openAuthentication = ({
 }): Authenticate => {
   const verified = verifiedTokens();
   const keysOf = jwks ? async () => createLocalJWKSet(jwks) : remoteKeys(issuer, jwksUrl);
-  return async (authorization) => {
-    const token = /^Bearer +([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(authorization ?? '')?.[1];
+  const authenticate: Authenticate = async (authorization) => {
+    const token = tokenOf(authorization);
     if (!token)
       throw new Problem('unauthenticated', 'Send the header "Authorization: Bearer <token>".', {
         headers: challenge('invalid_request'),
@@ -169,6 +179,8 @@ export const openAuthentication = ({
       });
     }
   };
+  authenticate.wasGood = (authorization) => verified.has(tokenOf(authorization) ?? '');
+  return authenticate;
 };
 
 /** @throws Problem `forbidden` naming the missing scope. `admin` has every scope. */

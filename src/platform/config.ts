@@ -159,7 +159,12 @@ export const settings = {
   },
   RATE_LIMIT_ADDRESS_PER_MINUTE: {
     about:
-      'Requests a minute from one address without a valid token: refused tokens, public routes. An IPv6 network of 64 bits counts as one address.',
+      'Requests a minute from one address to routes that need no token: pages, signed links, public keys. An IPv6 network of 64 bits counts as one address.',
+    schema: z.coerce.number().int().min(1).default(6_000),
+  },
+  RATE_LIMIT_REFUSED_PER_MINUTE: {
+    about:
+      'Refused tokens a minute from one address; no more of its tokens are looked at then, but those that were good before.',
     schema: z.coerce.number().int().min(1).default(600),
   },
   LASTRO_TRUSTED_PROXIES: {

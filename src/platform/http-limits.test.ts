@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Authenticate } from './auth.ts';
-import { type App, openHttp } from './http.ts';
+import { type App, type HttpDeps, openHttp } from './http.ts';
+import type { RateLimits } from './http-limits.ts';
 import { openLog } from './log.ts';
 import { openMetrics } from './metrics.ts';
 import { Problem } from './problem.ts';
@@ -24,6 +25,8 @@ const authenticate: Authenticate = async (authorization) => {
 
 type From = { token?: string; address?: string; forwarded?: string };
 
+authenticate.wasGood = (authorization) => authorization?.startsWith('Bearer known ') ?? false;
+
 let app: App | undefined;
 
 afterEach(async () => {
@@ -31,13 +34,14 @@ afterEach(async () => {
   checked = 0;
 });
 
-const open = async (change: Partial<Parameters<typeof openHttp>[0]> = {}) => {
+type Change = Partial<Omit<HttpDeps, 'limits'>> & { limits?: Partial<RateLimits> };
+
+const open = async ({ limits = {}, ...change }: Change = {}) => {
   app = await openHttp({
     log: openLog({ level: 'fatal', service: 'test' }),
     metrics: openMetrics('test'),
     authenticate,
-    rateLimitPerMinute: 3,
-    addressLimitPerMinute: 2,
+    limits: { client: 3, address: 2, refused: 2, ...limits },
     ready: async () => {},
     version: '0.0.0',
     ...change,
@@ -88,7 +92,7 @@ describe('a client', () => {
   });
 
   it('is not the address of the same name', async () => {
-    const ask = await open({ rateLimitPerMinute: 1, addressLimitPerMinute: 1 });
+    const ask = await open({ limits: { client: 1, address: 1 } });
     expect((await ask('/openapi.json')).statusCode).toBe(200);
     expect((await ask(things, { token: '10.0.0.1 orders:read' })).statusCode).toBe(200);
   });
@@ -112,11 +116,25 @@ describe('an address', () => {
   });
 
   it('is not counted for good tokens, nor for an issuer that does not answer', async () => {
-    const ask = await open({ rateLimitPerMinute: 100 });
+    const ask = await open({ limits: { client: 100 } });
     for (let count = 0; count < 5; count++) {
       expect((await ask(things, { token: good })).statusCode).toBe(200);
       expect((await ask(things, { token: 'keys-away' })).statusCode).toBe(503);
     }
+  });
+
+  it('that floods us keeps no token that was good from being looked at', async () => {
+    const ask = await open();
+    for (let count = 0; count < 3; count++) await ask(things, { token: 'forged' });
+    expect((await ask(things, { token: good })).statusCode).toBe(429);
+    expect((await ask(things, { token: 'known orders:read' })).statusCode).toBe(200);
+  });
+
+  it('that opens many pages keeps its tokens', async () => {
+    const ask = await open();
+    for (let count = 0; count < 3; count++) await ask('/openapi.json');
+    expect((await ask('/openapi.json')).statusCode).toBe(429);
+    expect((await ask(things, { token: good })).statusCode).toBe(200);
   });
 
   it('is counted for public routes and for what is not there', async () => {
@@ -128,7 +146,7 @@ describe('an address', () => {
   });
 
   it('of IPv6 is the network that its owner has', async () => {
-    const ask = await open({ addressLimitPerMinute: 1 });
+    const ask = await open({ limits: { refused: 1 } });
     expect((await ask(things, { address: '2001:db8:1:2::1' })).statusCode).toBe(401);
     expect((await ask(things, { address: '2001:db8:1:2:ffff::9' })).statusCode).toBe(429);
     expect((await ask(things, { address: '2001:db8:1:3::1' })).statusCode).toBe(401);
@@ -155,7 +173,7 @@ describe('behind a proxy', () => {
   const from = (forwarded: string) => ({ token: 'forged', address: '10.0.0.1', forwarded });
 
   it('that is trusted, the address is the last one that the proxies did not add themselves', async () => {
-    const ask = await open({ trustedProxies: ['10.0.0.0/8'], addressLimitPerMinute: 1 });
+    const ask = await open({ trustedProxies: ['10.0.0.0/8'], limits: { refused: 1 } });
     expect((await ask(things, from('198.51.100.1'))).statusCode).toBe(401);
     expect((await ask(things, from('198.51.100.1'))).statusCode).toBe(429);
     // What a caller writes into the header itself stands before what the proxy adds.
@@ -164,9 +182,22 @@ describe('behind a proxy', () => {
   });
 
   it('that is not trusted, the header says nothing', async () => {
-    const ask = await open({ trustedProxies: ['192.0.2.0/24'], addressLimitPerMinute: 1 });
+    const ask = await open({ trustedProxies: ['192.0.2.0/24'], limits: { refused: 1 } });
     expect((await ask(things, from('198.51.100.1'))).statusCode).toBe(401);
     expect((await ask(things, from('198.51.100.2'))).statusCode).toBe(429);
+  });
+
+  it('that nobody named, the log says so once', async () => {
+    const lines: string[] = [];
+    const log = openLog({
+      level: 'warn',
+      service: 'test',
+      destination: { write: (line) => void lines.push(line) },
+    });
+    const ask = await open({ log });
+    await ask(things, from('198.51.100.1'));
+    await ask(things, from('198.51.100.2'));
+    expect(lines.filter((line) => line.includes('LASTRO_TRUSTED_PROXIES'))).toHaveLength(1);
   });
 
   it('on this machine, metrics are not for everyone', async () => {

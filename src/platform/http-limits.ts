@@ -37,28 +37,42 @@ const limitOf = (counter: Counter, whose: string): Limit => {
   };
 };
 
+/** Requests a minute that are let through. */
+export type RateLimits = {
+  /** Of one client, with a good token. */
+  readonly client: number;
+  /** From one address to public routes. */
+  readonly address: number;
+  /** From one address with tokens that are refused. */
+  readonly refused: number;
+};
+
 /**
- * The two limits of a server that has the plugin. `clients` is for requests with a good token. `addresses` is for
- * those that nobody answers for: public routes, and tokens that were refused. Whole requests are not counted by
- * address, because the clients of a company come from one.
+ * The limits of a server that has the plugin. Whole requests are not counted by address, because the clients of a
+ * company come from one; and public routes are counted apart, so that pages which many open keep nobody's token from
+ * being looked at.
  */
-export const rateLimits = (
+export const openLimits = (
   { createRateLimit }: Pick<FastifyInstance, 'createRateLimit'>,
-  { perClient, perAddress }: { perClient: number; perAddress: number },
-): { clients: Limit; addresses: Limit } => ({
-  clients: limitOf(
-    createRateLimit({
-      max: perClient,
-      keyGenerator: ({ principal }) => `client ${principal?.clientId ?? ''}`,
-    }),
-    'one client',
-  ),
-  addresses: limitOf(
-    createRateLimit({
-      max: perAddress,
-      // Of IPv6 the network of 64 bits: who has one address has all of them.
-      keyGenerator: ({ ip }) => `address ${rateLimit.normalizeIP(ip)}`,
-    }),
-    'one address without a valid token',
-  ),
-});
+  limits: RateLimits,
+): { [Name in keyof RateLimits]: Limit } => {
+  // Of IPv6 the network of 64 bits: who has one address has all of them.
+  const address = ({ ip }: FastifyRequest): string => rateLimit.normalizeIP(ip);
+  return {
+    client: limitOf(
+      createRateLimit({
+        max: limits.client,
+        keyGenerator: ({ principal }) => `client ${principal?.clientId ?? ''}`,
+      }),
+      'one client',
+    ),
+    address: limitOf(
+      createRateLimit({ max: limits.address, keyGenerator: (request) => `address ${address(request)}` }),
+      'one address without a token',
+    ),
+    refused: limitOf(
+      createRateLimit({ max: limits.refused, keyGenerator: (request) => `refused ${address(request)}` }),
+      'one address with tokens that are refused',
+    ),
+  };
+};

@@ -36,8 +36,7 @@ beforeAll(async () => {
     authenticate: async () => {
       throw new Problem('unauthenticated', 'no token');
     },
-    rateLimitPerMinute: 10_000,
-    addressLimitPerMinute: 10_000,
+    limits: { client: 1_000, address: 1_000, refused: 1_000 },
     ready: async () => {},
     version: '0.0.0',
   });

@@ -27,8 +27,7 @@ const serve = async (options: Parameters<typeof portalRoutes>[1]): Promise<App> 
     authenticate: async () => {
       throw new Error('expected no token to be asked for');
     },
-    rateLimitPerMinute: 1_000,
-    addressLimitPerMinute: 1_000,
+    limits: { client: 1_000, address: 1_000, refused: 1_000 },
     ready: async () => {},
     version: '0.0.0',
   });

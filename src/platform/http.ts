@@ -13,7 +13,7 @@ import { Histogram } from 'prom-client';
 import { newId } from '../shared/ids.ts';
 import { type Authenticate, type Principal, requireScope, type Scope } from './auth.ts';
 import { readJsonBody } from './http-json.ts';
-import { type Limit, rateLimits, rateWindowMs } from './http-limits.ts';
+import { openLimits, type RateLimits, rateWindowMs } from './http-limits.ts';
 import { checkBySchema, problemOf, refuseConnection } from './http-problems.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
@@ -43,10 +43,7 @@ export type HttpDeps = {
   log: Log;
   metrics: Metrics;
   authenticate: Authenticate;
-  /** Requests a minute of one client. */
-  rateLimitPerMinute: number;
-  /** Requests a minute from one address that no client answers for. */
-  addressLimitPerMinute: number;
+  limits: RateLimits;
   /** Addresses and networks whose `X-Forwarded-For` is believed. Default: nobody's. */
   trustedProxies?: readonly string[] | undefined;
   redisUrl?: string | undefined;
@@ -174,9 +171,10 @@ const traceRequests = (app: App): void => {
 
 const guard = (
   app: App,
-  { authenticate }: HttpDeps,
-  { clients, addresses }: { clients: Limit; addresses: Limit },
+  { authenticate, trustedProxies, log }: HttpDeps,
+  limits: ReturnType<typeof openLimits>,
 ): void => {
+  let proxySeen = trustedProxies !== undefined;
   app.decorateRequest('principal', undefined);
   app.decorateRequest('orderKey', undefined);
   app.addHook('onRoute', (route) => {
@@ -190,27 +188,36 @@ const guard = (
     void reply.header('x-request-id', request.id);
     const access = request.routeOptions.config.access;
     if (access === 'probe') return;
-    if (access === undefined || access === 'public') return addresses.count(request, reply);
+    if (!proxySeen && request.headers['x-forwarded-for'] !== undefined) {
+      proxySeen = true;
+      log.warn(
+        { from: request.ip },
+        'a request came through a proxy that LASTRO_TRUSTED_PROXIES does not name: all behind it count as one address',
+      );
+    }
+    if (access === undefined || access === 'public') return limits.address.count(request, reply);
     // Answers name people: they are for the caller alone, and for no cache on the way.
     void reply.header('cache-control', 'no-store');
     if (access === 'loopback' && isFromThisMachine(request)) return;
     // Checking a signature costs more than anything else that a stranger can ask for.
-    await addresses.check(request, reply);
+    const { authorization } = request.headers;
+    if (!authenticate.wasGood?.(authorization)) await limits.refused.check(request, reply);
     try {
-      request.principal = await authenticate(request.headers.authorization);
+      request.principal = await authenticate(authorization);
     } catch (error) {
-      if (error instanceof Problem && error.type === 'unauthenticated') await addresses.count(request, reply);
+      if (error instanceof Problem && error.type === 'unauthenticated')
+        await limits.refused.count(request, reply);
       throw error;
     }
-    await clients.count(request, reply);
+    await limits.client.count(request, reply);
     requireScope(request.principal, access === 'loopback' ? 'ops:read' : access);
   });
 };
 
 const limitRates = async (
   app: App,
-  { rateLimitPerMinute, addressLimitPerMinute, redisUrl, log }: HttpDeps,
-): Promise<{ clients: Limit; addresses: Limit }> => {
+  { limits, redisUrl, log }: HttpDeps,
+): Promise<ReturnType<typeof openLimits>> => {
   const redis = redisUrl
     ? new Redis(redisUrl, { maxRetriesPerRequest: 1, enableOfflineQueue: false })
     : undefined;
@@ -223,7 +230,7 @@ const limitRates = async (
     // Without Redis answering, requests go through: a cache's outage must not close the desk.
     skipOnError: true,
   });
-  return rateLimits(app, { perClient: rateLimitPerMinute, perAddress: addressLimitPerMinute });
+  return openLimits(app, limits);
 };
 
 const observe = (app: App, { metrics, log }: HttpDeps): void => {

@@ -46,8 +46,7 @@ beforeAll(async () => {
       areas: new Set(),
       clients: new Set<string>(),
     }),
-    rateLimitPerMinute: 10_000,
-    addressLimitPerMinute: 10_000,
+    limits: { client: 1_000, address: 1_000, refused: 1_000 },
     ready: async () => {},
     version: '0',
   });
