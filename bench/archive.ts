@@ -116,6 +116,7 @@ try {
           removeDelayMs: 0,
           concurrency: 16,
           segments: 1,
+          overlap: true,
         },
       },
       { table: name, olderThan: parseAge('6mo'), areaAges: new Map() },

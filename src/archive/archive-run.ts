@@ -5,16 +5,16 @@ import { openDuckDb } from '../lake/duckdb-session.ts';
 import { openFileCache } from '../lake/file-cache.ts';
 import { createTable, findTable, type Lake, requireTransactions } from '../lake/tables.ts';
 import { holderName, withLease } from '../platform/leases.ts';
-import { transaction } from '../platform/postgres.ts';
 import type { SigningKeys } from '../platform/signing-keys.ts';
 import { newId } from '../shared/ids.ts';
 import { archivedOrdersDefinition, archivedOrdersTable } from './archived-orders.ts';
-import { openBatches, reopenRemoval } from './batches.ts';
-import { type Age, before, duenessOf } from './due.ts';
-import { textOf } from './item.ts';
+import { openBatches } from './batches.ts';
+import type { Age } from './due.ts';
+import { openLane } from './lanes.ts';
 import { refreshOrderLookup } from './order-lookup.ts';
 import type { OrdersTable } from './orders-table.ts';
 import { openRebuilder } from './rebuild-threads.ts';
+import { selectAndArchive } from './rounds.ts';
 import {
   type ArchiveRun,
   type Counts,
@@ -23,23 +23,22 @@ import {
   leaseName,
   leaseTtlMs,
   noCounts,
-  readScan,
-  saveScan,
-  settleLeftovers,
   sourceOf,
 } from './runs.ts';
-import { selectOrders } from './select.ts';
-import { type Again, openSink } from './sink.ts';
-import { removeStage } from './staging.ts';
 import { VerificationError } from './verify.ts';
-import { archiveWindow, type RunRoom, resumeBatches } from './windows.ts';
+import { type RunRoom, resumeBatches } from './windows.ts';
 
 /** Where a test may stop the run: each is a state of the world that a crash can leave behind. */
 export type FaultPoint =
   | 'after-select'
+  /** Orders of the next round are staged while a round is archived. */
+  | 'ahead-select'
   | 'after-parquet'
   | 'before-commit'
   | 'after-commit'
+  /** A batch is committed while another one, or its own proof, is under way. */
+  | 'ahead-commit'
+  | 'before-verify'
   | 'after-verify'
   | 'after-publish'
   | 'after-proof'
@@ -61,17 +60,20 @@ export type Limits = {
   /** Orders and bytes of one commit: one file. */
   readonly batchOrders: number;
   readonly batchBytes: number;
-  /** Orders and bytes staged on disk before they are archived. */
+  /** Orders and bytes staged on disk before they are archived; twice as many while the next round is selected. */
   readonly roundOrders: number;
   readonly roundBytes: number;
 };
 
-/** Of 100,000 orders of 1.2 KB the ids and hashes take some 20 MB of memory; their file is a few dozen MB at most. */
+/**
+ * Of 100,000 orders of 1.2 KB the ids and hashes take some 20 MB of memory, their file a few dozen MB at most. Larger
+ * rounds would make fewer files, which compaction does too, and have less of a run overlap.
+ */
 export const defaultLimits: Limits = {
   batchOrders: 100_000,
   batchBytes: 500_000_000,
-  roundOrders: 400_000,
-  roundBytes: 2_000_000_000,
+  roundOrders: 100_000,
+  roundBytes: 500_000_000,
 };
 
 /** Stages of a run whose time is told apart. */
@@ -95,6 +97,8 @@ export type ArchiveDeps = {
   readonly concurrency: number;
   /** Parts of a scan, where there is no index. */
   readonly segments: number;
+  /** Whether a batch is written, and the next round selected, while another is read back. Off: one after the other. */
+  readonly overlap: boolean;
   readonly timed: Stopwatch;
   readonly report?: Report;
   /** Called at each named point; what it throws ends the run as a crash would. */
@@ -185,7 +189,8 @@ const runUnderLease = async (
     (opened ??= openDuckDb({ temporaryParent: folder, memoryLimit: '500MB' }));
   const knownNames = new Set<string>();
   const rebuilder = openRebuilder();
-  const room: RunRoom = { deps, run, session, rebuilder, counts, knownNames, signal: request.signal };
+  const lanes = { write: openLane(), prove: openLane(), remove: openLane() };
+  const room: RunRoom = { deps, run, session, rebuilder, lanes, counts, knownNames, signal: request.signal };
   const faults: VerificationError[] = [];
   const collect = async (work: Promise<void>): Promise<void> => {
     try {
@@ -224,66 +229,4 @@ const refreshLookup = async ({ deps, session, signal }: RunRoom, folder: string)
       `the lookup of reports is behind: ${error instanceof Error ? error.message : String(error)}`,
     );
   }
-};
-
-const selectAndArchive = async (
-  room: RunRoom,
-  request: ArchiveRequest & { signal: AbortSignal },
-  folder: string,
-  collect: (work: Promise<void>) => Promise<void>,
-): Promise<void> => {
-  const { deps, run } = room;
-  const cutoff = (areaId: string): Date => before(run.at, request.areaAges.get(areaId) ?? request.olderThan);
-  const latest = [request.olderThan, ...request.areaAges.values()].map((age) =>
-    before(run.at, age).getTime(),
-  );
-  const facts = await deps.table.describe();
-  const sink = openSink(room, cutoff, folder);
-  const archiveStaged = async (): Promise<void> => {
-    for (const stages of sink.takeWindows()) {
-      await collect(archiveWindow(room, stages));
-      for (const stage of stages) await removeStage(stage);
-    }
-    await archiveAgain(room, sink.takeAgain(), collect);
-  };
-  // A part of the areas says nothing of how far the whole has come.
-  const from =
-    request.areaId === undefined && !facts.index ? await readScan(deps.pool, run.table) : undefined;
-  const orders = selectOrders(deps.table, {
-    facts,
-    createdBefore: new Date(Math.max(...latest)),
-    segments: deps.segments,
-    from,
-    areaId: request.areaId,
-    mayBeDue: (item) => ['due', 'unfit'].includes(duenessOf(item, cutoff(textOf(item.area_id) ?? ''))),
-    signal: request.signal,
-  });
-  for await (const { items, position } of orders) {
-    await deps.timed('select', () => sink.take(items));
-    deps.report?.selected?.(room.counts.read, sink.due());
-    if (!sink.isFull()) continue;
-    await deps.fault?.('after-select');
-    await archiveStaged();
-    if (position && request.areaId === undefined) await saveScan(deps.pool, run.table, position);
-  }
-  await deps.fault?.('after-select');
-  await archiveStaged();
-  if (request.areaId === undefined) await saveScan(deps.pool, run.table, null);
-  // A scan that was taken up half-way has not seen the orders before.
-  if (from === undefined) await transaction(deps.pool, (tx) => settleLeftovers(tx, run, request.areaId));
-};
-
-const archiveAgain = async (
-  room: RunRoom,
-  again: Again,
-  collect: (work: Promise<void>) => Promise<void>,
-): Promise<void> => {
-  const { deps, run } = room;
-  if (again.size === 0) return;
-  for (const [batchId, positions] of again) {
-    await transaction(deps.pool, (tx) => reopenRemoval(tx, run.fence, batchId, positions));
-    room.counts.again += positions.length;
-  }
-  const open = await openBatches(deps.pool, sourceOf(run.table));
-  for (const batch of open) if (again.has(batch.batchId)) await collect(resumeBatches(room, [batch]));
 };

@@ -10,26 +10,28 @@ import type { OrderRow } from './row.ts';
 /** A row of the lake's table as it was read back. */
 export type ArchivedRow = OrderRow & { readonly hash_versao: string; readonly arquivado_em: Date };
 
-/**
- * The rows of a data file, a row group at a time, read by hyparquet: another implementation of Parquet than DuckDB,
- * which writes them. Only what is asked for is fetched from the store.
- */
-export const rowsOfFile = (
-  store: Store,
-  file: { readonly path: string; readonly bytes: number },
-): AsyncGenerator<ArchivedRow[]> => rowsOfBuffer(bufferOf(store, file), file.path);
+// The default drops a byte order mark, which a text of an order may begin with.
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
+const parsers = { stringFromBytes: (bytes: Uint8Array) => utf8.decode(bytes) };
 
-/** The same of bytes that are here already; `wanted` chooses row groups by their number. */
-export async function* rowsOfBuffer(
-  file: AsyncBuffer,
-  name: string,
-  wanted: (group: number) => boolean = () => true,
-): AsyncGenerator<ArchivedRow[]> {
+/** A data file whose row groups can be read one by one. */
+export type ArchivedFile = {
+  readonly groups: number;
+  readonly rows: (group: number) => Promise<ArchivedRow[]>;
+};
+
+/**
+ * Opens a data file with hyparquet: another implementation of Parquet than DuckDB, which writes them. Only what is
+ * asked for is fetched. `name` is for errors.
+ */
+export const openArchivedFile = async (file: AsyncBuffer, name: string): Promise<ArchivedFile> => {
   const metadata = await parquetMetadataAsync(file);
-  let from = 0;
-  for (const [at, group] of metadata.row_groups.entries()) {
-    const to = from + Number(group.num_rows);
-    if (wanted(at)) {
+  const starts = [0];
+  for (const group of metadata.row_groups) starts.push((starts.at(-1) as number) + Number(group.num_rows));
+  return {
+    groups: metadata.row_groups.length,
+    rows: async (group) => {
+      const [rowStart, rowEnd] = [starts[group] as number, starts[group + 1] as number];
       let rows: ArchivedRow[] = [];
       const onComplete = (found: unknown): void => {
         rows = found as ArchivedRow[];
@@ -38,18 +40,28 @@ export async function* rowsOfBuffer(
         file,
         metadata,
         compressors,
-        rowStart: from,
-        rowEnd: to,
+        parsers,
+        rowStart,
+        rowEnd,
         rowFormat: 'object',
         onComplete,
       });
-      if (rows.length !== to - from) {
-        throw new Error(`${name}: expected ${to - from} rows in a row group, found ${rows.length}`);
-      }
-      yield rows;
-    }
-    from = to;
-  }
+      if (rows.length !== rowEnd - rowStart)
+        throw new Error(
+          `${name}: expected ${rowEnd - rowStart} rows in row group ${group}, found ${rows.length}`,
+        );
+      return rows;
+    },
+  };
+};
+
+/** The rows of a data file, a row group at a time. */
+export async function* rowsOfFile(
+  store: Store,
+  file: { readonly path: string; readonly bytes: number },
+): AsyncGenerator<ArchivedRow[]> {
+  const opened = await openArchivedFile(bufferOf(store, file), file.path);
+  for (let group = 0; group < opened.groups; group++) yield await opened.rows(group);
 }
 
 const bufferOf = (store: Store, { path, bytes }: { path: string; bytes: number }): AsyncBuffer => {

@@ -1,6 +1,6 @@
 import { assertFence, type Fence } from '../platform/leases.ts';
 import type { Db, Tx } from '../platform/postgres.ts';
-import type { StagedOrder } from './staging.ts';
+import { insertReceipts, moveReceipts, type NewReceipts, type Outcome } from './receipt-rows.ts';
 
 export type BatchState = 'committed' | 'verified' | 'finished' | 'rejected';
 
@@ -78,33 +78,9 @@ export const findBatch = async (db: Db, batchId: string): Promise<Batch | undefi
   return rows[0] && toBatch(rows[0]);
 };
 
-export type Outcome = 'pending' | 'removing' | 'removed' | 'gone' | 'changed' | 'unprovable' | 'erased';
-
-/** A receipt as Postgres has it; the three that an erasure empties are null then. */
-export type ReceiptRow = {
-  readonly position: number;
-  readonly leaf: Buffer;
-  readonly orderId: string | null;
-  readonly hash: string | null;
-  readonly salt: Buffer | null;
-  readonly outcome: Outcome;
-};
-
-/** All receipts of a batch, by position. */
-export const receiptsOf = async (db: Db, batchId: string): Promise<ReceiptRow[]> => {
-  const { rows } = await db.query<ReceiptRow>(
-    `SELECT position, leaf, ordem_id AS "orderId", encode(version_hash, 'hex') AS hash, salt, outcome
-     FROM archive_receipts WHERE batch_id = $1 ORDER BY position`,
-    [batchId],
-  );
-  return rows;
-};
-
 export type NewBatch = Omit<Batch, 'state' | 'root' | 'statement' | 'publishedKey' | 'removeAfter'> & {
   readonly snapshotId: string;
 };
-
-export type NewReceipt = StagedOrder & { readonly salt: Uint8Array; readonly leaf: Uint8Array };
 
 /**
  * Records a batch with its receipts, in the transaction of its commit in the lake.
@@ -114,7 +90,7 @@ export const insertBatch = async (
   tx: Tx,
   fence: Fence,
   batch: NewBatch,
-  receipts: readonly NewReceipt[],
+  receipts: NewReceipts,
 ): Promise<void> => {
   await assertFence(tx, fence);
   await tx.query(
@@ -132,20 +108,7 @@ export const insertBatch = async (
       ...[batch.orders, batch.bytes, batch.files, batch.snapshotId, batch.archivedAt],
     ],
   );
-  const chunk = 20_000;
-  for (let at = 0; at < receipts.length; at += chunk) {
-    const part = receipts.slice(at, at + chunk);
-    await tx.query(
-      `INSERT INTO archive_receipts (batch_id, position, leaf, ordem_id, version_hash, salt, versao)
-       SELECT $1, $2 + n - 1, leaf, id, hash, salt, versao
-       FROM unnest($3::bytea[], $4::text[], $5::bytea[], $6::bytea[], $7::bigint[]) WITH ORDINALITY AS r (leaf, id, hash, salt, versao, n)`,
-      [
-        ...[batch.batchId, at, part.map(({ leaf }) => leaf), part.map(({ orderId }) => orderId)],
-        ...[part.map(({ hash }) => Buffer.from(hash, 'hex')), part.map(({ salt }) => salt)],
-        part.map(({ versao }) => (versao === null ? null : String(versao))),
-      ],
-    );
-  }
+  await insertReceipts(tx, batch.batchId, receipts);
 };
 
 export type Proven = {
@@ -184,23 +147,10 @@ export const markRemoving = async (
   positions: readonly number[],
 ): Promise<void> => {
   await assertFence(tx, fence);
-  await tx.query(
-    `UPDATE archive_receipts SET outcome = 'removing', outcome_at = clock_timestamp()
-     WHERE batch_id = $1 AND position = ANY ($2) AND outcome IN ('pending', 'removing')`,
-    [batchId, positions],
-  );
-};
-
-export const markOutcomes = async (
-  db: Db,
-  batchId: string,
-  outcomes: readonly { position: number; outcome: Outcome }[],
-): Promise<void> => {
-  await db.query(
-    `UPDATE archive_receipts r SET outcome = o.outcome, outcome_at = clock_timestamp()
-     FROM unnest($2::int[], $3::text[]) AS o (position, outcome)
-     WHERE r.batch_id = $1 AND r.position = o.position AND r.outcome IN ('pending', 'removing')`,
-    [batchId, outcomes.map(({ position }) => position), outcomes.map(({ outcome }) => outcome)],
+  await moveReceipts(
+    tx,
+    batchId,
+    positions.map((position) => ({ position, outcome: 'removing' })),
   );
 };
 
@@ -214,35 +164,8 @@ export const finishBatch = async (tx: Tx, fence: Fence, batchId: string): Promis
   );
 };
 
-export type KnownVersion = {
-  readonly batchId: string;
-  readonly position: number;
-  readonly hash: string;
-  readonly outcome: Outcome;
-};
-
-/** Versions of these orders that are archived, and until when an order that was put back stays. */
-export const knownVersions = async (
-  db: Db,
-  orderIds: readonly string[],
-): Promise<{ versions: Map<string, KnownVersion[]>; keptUntil: Map<string, Date> }> => {
-  const versions = new Map<string, KnownVersion[]>();
-  const asked = db.query<{ ordem_id: string; keep_until: Date }>(
-    'SELECT ordem_id, keep_until FROM archive_restores WHERE ordem_id = ANY ($1)',
-    [orderIds],
-  );
-  asked.catch(() => {});
-  const found = await db.query<KnownVersion & { orderId: string }>(
-    `SELECT ordem_id AS "orderId", batch_id AS "batchId", position, encode(version_hash, 'hex') AS hash, outcome
-     FROM archive_receipts WHERE ordem_id = ANY ($1)`,
-    [orderIds],
-  );
-  for (const { orderId, ...version } of found.rows) {
-    versions.set(orderId, [...(versions.get(orderId) ?? []), version]);
-  }
-  const kept = await asked;
-  return { versions, keptUntil: new Map(kept.rows.map((row) => [row.ordem_id, row.keep_until])) };
-};
+/** What was decided of an order that exists still. */
+const closedOutcomes: readonly Outcome[] = ['removed', 'gone', 'changed', 'unprovable'];
 
 /** The same version is in the live table again (restored, or made again as it was): to be removed again. */
 export const reopenRemoval = async (
@@ -252,10 +175,11 @@ export const reopenRemoval = async (
   positions: readonly number[],
 ): Promise<void> => {
   await assertFence(tx, fence);
-  await tx.query(
-    `UPDATE archive_receipts SET outcome = 'pending', outcome_at = clock_timestamp()
-     WHERE batch_id = $1 AND position = ANY ($2) AND outcome NOT IN ('pending', 'removing', 'erased')`,
-    [batchId, positions],
+  await moveReceipts(
+    tx,
+    batchId,
+    positions.map((position) => ({ position, outcome: 'pending' })),
+    closedOutcomes,
   );
   await tx.query(
     `UPDATE archive_batches SET state = 'verified', finished_at = NULL WHERE batch_id = $1 AND state = 'finished'`,

@@ -70,6 +70,7 @@ export const openArchive = async ({
     removeDelayMs: config.ARCHIVE_REMOVE_DELAY_HOURS * 3_600_000,
     concurrency: 16,
     segments: 4,
+    overlap: true,
     timed: (_, work) => work(),
     request: {
       table: config.LASTRO_ORDERS_TABLE,

@@ -289,7 +289,7 @@ const rewriteFile = async (
   if (!stage) return { add: [], erased, anonymised };
   try {
     const add =
-      stage.orders.length > 0 ? [await writeStage({ lake, session }, table, stage, new Date(0))] : [];
+      stage.orders.ids.length > 0 ? [await writeStage({ lake, session }, table, stage, new Date(0))] : [];
     return { add, erased, anonymised };
   } finally {
     await removeStage(stage);

@@ -54,6 +54,9 @@ export const textOf = (value: AttributeValue | undefined): string | undefined =>
  */
 export const canonicalItem = (item: Item): string => canonicalMap(item);
 
+/** Of a SHA-256. */
+export const hashBytes = 32;
+
 /** SHA-256 of `canonicalItem` as 64 hexadecimal digits: what `hash_versao` holds. */
 export const itemHash = (item: Item): string => hash('sha256', canonicalItem(item), 'hex');
 

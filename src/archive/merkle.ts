@@ -12,15 +12,26 @@ const nodeMark = Buffer.from([1]);
 const nodeHash = (left: Uint8Array, right: Uint8Array): Buffer =>
   hash('sha256', Buffer.concat([nodeMark, left, right]), 'buffer');
 
-/** The levels from the leaves to the root: a last node without a partner goes up as it is, which gives RFC 6962's tree. */
-const levelsOf = (leaves: readonly Uint8Array[]): Uint8Array[][] => {
-  if (leaves.length === 0) throw new Error('expected at least one leaf');
-  const levels: Uint8Array[][] = [[...leaves]];
-  for (let level = levels[0] as Uint8Array[]; level.length > 1; ) {
-    const up: Uint8Array[] = [];
-    for (let at = 0; at < level.length; at += 2) {
-      const [left, right] = [level[at] as Uint8Array, level[at + 1]];
-      up.push(right ? nodeHash(left, right) : left);
+const size = 32;
+
+const at = (level: Buffer, index: number): Buffer => level.subarray(index * size, (index + 1) * size);
+
+/**
+ * The levels from the leaves to the root, each a block of hashes one behind the other: a last node without a partner
+ * goes up as it is, which gives RFC 6962's tree.
+ */
+const levelsOf = (leaves: Buffer): Buffer[] => {
+  if (leaves.length === 0 || leaves.length % size !== 0)
+    throw new Error(`expected at least one leaf of ${size} bytes, found ${leaves.length} bytes`);
+  const levels = [leaves];
+  for (let level = leaves; level.length > size; ) {
+    const up = Buffer.allocUnsafe(Math.ceil(level.length / (2 * size)) * size);
+    const node = Buffer.alloc(1 + 2 * size, nodeMark);
+    for (let from = 0, to = 0; from < level.length; from += 2 * size, to += size) {
+      // Copied, one node into the same bytes as the next: 100,000 leaves would make as many small buffers.
+      if (level.copy(node, 1, from, from + 2 * size) === 2 * size)
+        hash('sha256', node, 'buffer').copy(up, to);
+      else level.copy(up, to, from);
     }
     levels.push(up);
     level = up;
@@ -28,19 +39,19 @@ const levelsOf = (leaves: readonly Uint8Array[]): Uint8Array[][] => {
   return levels;
 };
 
-/** @throws Error without leaves */
-export const merkleRoot = (leaves: readonly Uint8Array[]): Uint8Array =>
-  levelsOf(leaves).at(-1)?.[0] as Uint8Array;
+/** Leaves one behind the other, 32 bytes each. @throws Error without leaves */
+export const merkleRoot = (leaves: Buffer): Buffer => levelsOf(leaves).at(-1) as Buffer;
 
 /** The hashes beside the way from a leaf to the root, from below. */
-export const merkleProof = (leaves: readonly Uint8Array[], index: number): Uint8Array[] => {
-  if (!(index >= 0 && index < leaves.length)) throw new RangeError(`no leaf ${index} among ${leaves.length}`);
-  const path: Uint8Array[] = [];
-  let at = index;
+export const merkleProof = (leaves: Buffer, index: number): Buffer[] => {
+  if (!(index >= 0 && index < leaves.length / size))
+    throw new RangeError(`no leaf ${index} among ${leaves.length / size}`);
+  const path: Buffer[] = [];
+  let place = index;
   for (const level of levelsOf(leaves).slice(0, -1)) {
-    const sibling = level[at ^ 1];
-    if (sibling) path.push(sibling);
-    at >>= 1;
+    const sibling = at(level, place ^ 1);
+    if (sibling.length > 0) path.push(sibling);
+    place >>= 1;
   }
   return path;
 };
@@ -48,19 +59,20 @@ export const merkleProof = (leaves: readonly Uint8Array[], index: number): Uint8
 /** The root that a leaf and its proof lead to, or null where the proof has the wrong length for its place. */
 export const rootFromProof = (
   leaf: Uint8Array,
-  { index, size, path }: { index: number; size: number; path: readonly Uint8Array[] },
+  { index, size: leaves, path }: { index: number; size: number; path: readonly Uint8Array[] },
 ): Uint8Array | null => {
-  if (!Number.isSafeInteger(index) || !Number.isSafeInteger(size) || index < 0 || index >= size) return null;
-  let hash = leaf;
+  if (!Number.isSafeInteger(index) || !Number.isSafeInteger(leaves) || index < 0 || index >= leaves)
+    return null;
+  let root = leaf;
   let used = 0;
-  let at = index;
-  for (let width = size; width > 1; width = Math.ceil(width / 2)) {
-    if ((at ^ 1) < width) {
+  let place = index;
+  for (let width = leaves; width > 1; width = Math.ceil(width / 2)) {
+    if ((place ^ 1) < width) {
       const sibling = path[used++];
       if (!sibling) return null;
-      hash = at % 2 === 1 ? nodeHash(sibling, hash) : nodeHash(hash, sibling);
+      root = place % 2 === 1 ? nodeHash(sibling, root) : nodeHash(root, sibling);
     }
-    at >>= 1;
+    place >>= 1;
   }
-  return used === path.length ? hash : null;
+  return used === path.length ? root : null;
 };

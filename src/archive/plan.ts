@@ -1,9 +1,9 @@
 import type { Pool } from 'pg';
 import { type ArchiveRequest, defaultLimits } from './archive-run.ts';
-import { knownVersions } from './batches.ts';
 import { before, duenessOf, monthOf, monthText } from './due.ts';
 import { canonicalItem, type Item, itemHash, textOf } from './item.ts';
 import type { OrdersTable } from './orders-table.ts';
+import { knownVersions } from './receipt-rows.ts';
 import { instantOf, rowOf, UnfitItemError } from './row.ts';
 import { selectOrders } from './select.ts';
 

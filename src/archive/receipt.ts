@@ -2,8 +2,9 @@ import { hash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { type PublicJwks, type SigningKeys, signJws, verifyJws } from '../platform/signing-keys.ts';
 import { canonicalJson } from '../shared/canonical-json.ts';
-import { type Item, itemHash, textOf } from './item.ts';
+import { hashBytes, type Item, itemHash, textOf } from './item.ts';
 import { leafHash, rootFromProof } from './merkle.ts';
+import { saltBytes } from './receipt-rows.ts';
 
 /** What a leaf says: the order, its version's hash under a salt, when it was archived. */
 export type LeafFacts = {
@@ -13,22 +14,41 @@ export type LeafFacts = {
   readonly archivedAt: string;
 };
 
-/** 16 bytes by chance: without them nobody can try out which order a leaf speaks of. */
-export const newSalts = (count: number): Uint8Array[] => {
-  const bytes = randomBytes(16 * count);
-  return Array.from({ length: count }, (_, at) => bytes.subarray(at * 16, at * 16 + 16));
+// Both parts have a fixed length: nothing can be moved from one into the other, so it needs no HMAC.
+const saltedHash = (versionHash: string, salt: string): string =>
+  hash('sha256', `${salt}${versionHash}`, 'hex');
+
+/** What a leaf is made of: the hash and the salt as hexadecimal text. */
+export type LeafParts = {
+  readonly orderId: string;
+  readonly versionHash: string;
+  readonly salt: string;
+  readonly archivedAt: string;
 };
 
-// Both parts have a fixed length: nothing can be moved from one into the other, so it needs no HMAC.
-export const saltedHash = (versionHash: string, salt: Uint8Array): string =>
-  hash(
-    'sha256',
-    `${Buffer.from(salt.buffer, salt.byteOffset, salt.byteLength).toString('hex')}${versionHash}`,
-    'hex',
-  );
-
 /** The salt is inside the leaf too, through `saltedHash` alone: destroyed, the leaf fits every order equally. */
-export const leafOf = (facts: LeafFacts): Uint8Array => leafHash(canonicalJson(facts));
+export const leafOf = ({ orderId, versionHash, salt, archivedAt }: LeafParts): Buffer => {
+  const facts: LeafFacts = { orderId, saltedHash: saltedHash(versionHash, salt), archivedAt };
+  return leafHash(canonicalJson(facts));
+};
+
+/**
+ * Salts and leaves of orders that are archived together. A salt is 16 bytes by chance: without them nobody can try out
+ * which order a leaf speaks of.
+ */
+export const makeLeaves = (
+  { ids, hashes }: { readonly ids: readonly string[]; readonly hashes: Buffer },
+  archivedAt: string,
+): { salts: Buffer; leaves: Buffer } => {
+  const salts = randomBytes(saltBytes * ids.length);
+  const leaves = Buffer.allocUnsafe(hashBytes * ids.length);
+  for (const [at, orderId] of ids.entries()) {
+    const versionHash = hashes.toString('hex', at * hashBytes, (at + 1) * hashBytes);
+    const salt = salts.toString('hex', at * saltBytes, (at + 1) * saltBytes);
+    leafOf({ orderId, versionHash, salt, archivedAt }).copy(leaves, at * hashBytes);
+  }
+  return { salts, leaves };
+};
 
 const statementType = 'vnd.lastro.archive-root+jws';
 
@@ -107,11 +127,7 @@ export const verifyReceipt = async (
   if (statement.orders !== proof.size)
     return no(`the statement is of ${statement.orders} orders, the proof of ${proof.size}`);
   if (statement.archivedAt !== order.archivedAt) return no('the statement has another time of archiving');
-  const leaf = leafOf({
-    orderId: order.orderId,
-    saltedHash: saltedHash(order.versionHash, bytesOf(order.salt)),
-    archivedAt: order.archivedAt,
-  });
+  const leaf = leafOf(order);
   const root = rootFromProof(leaf, { ...proof, path: proof.path.map(bytesOf) });
   if (!root || Buffer.from(root).toString('hex') !== statement.root) {
     return no(

@@ -2,9 +2,10 @@ import { findTable, type Lake } from '../lake/tables.ts';
 import type { Db } from '../platform/postgres.ts';
 import { archivedOrdersTable } from './archived-orders.ts';
 import { windowFiles } from './archived-rows.ts';
-import { type Batch, findBatch, receiptsOf } from './batches.ts';
+import { type Batch, findBatch } from './batches.ts';
 import { merkleProof } from './merkle.ts';
 import type { Receipt } from './receipt.ts';
+import { receiptsOf, saltBytes } from './receipt-rows.ts';
 import { versionsOf } from './versions.ts';
 
 /** No proven version of the order is in the archive. */
@@ -27,26 +28,24 @@ export const makeReceipt = async (
   const version = (await versionsOf(db, orderId)).find((each) => hash === undefined || each.hash === hash);
   const batch = version && (await findBatch(db, version.batchId));
   if (!version || !batch?.statement) throw new NotArchivedError(orderId);
-  const leaves = await receiptsOf(db, batch.batchId);
-  const own = leaves[version.position];
-  if (!own?.salt) throw new NotArchivedError(orderId);
-  const path = merkleProof(
-    leaves.map(({ leaf }) => leaf),
-    version.position,
-  );
+  const receipts = await receiptsOf(db, batch.batchId);
+  const { position } = version;
+  // Erased since it was looked up.
+  if (receipts.ids[position] !== orderId) throw new NotArchivedError(orderId);
+  const path = merkleProof(receipts.leaves, position);
   return {
     kind: 'lastro-archive-receipt',
     version: 1,
     order: {
       orderId,
       versionHash: version.hash,
-      salt: own.salt.toString('hex'),
+      salt: receipts.salts.toString('hex', position * saltBytes, (position + 1) * saltBytes),
       archivedAt: batch.archivedAt.toISOString(),
     },
     proof: {
-      index: version.position,
-      size: leaves.length,
-      path: path.map((each) => Buffer.from(each).toString('hex')),
+      index: position,
+      size: receipts.count,
+      path: path.map((each) => each.toString('hex')),
     },
     statement: batch.statement,
     locator: await locatorOf(lake, batch),

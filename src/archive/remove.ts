@@ -1,10 +1,11 @@
 import type { Pool } from 'pg';
-import { mapLimited } from '../lake/lake-files.ts';
 import type { Fence } from '../platform/leases.ts';
 import { transaction } from '../platform/postgres.ts';
-import { markOutcomes, markRemoving, type Outcome } from './batches.ts';
+import { markRemoving } from './batches.ts';
 import { type Item, itemHash } from './item.ts';
+import { mapSettled } from './lanes.ts';
 import { type OrdersTable, OrdersTableError, unchangedCondition } from './orders-table.ts';
+import { moveReceipts, type Outcome } from './receipt-rows.ts';
 import type { VerifiedOrder } from './verify.ts';
 
 export type RemoveDeps = {
@@ -40,12 +41,12 @@ export const removeVerified = async (
     ),
   );
   await deps.fault?.('before-remove');
-  const outcomes = await mapLimited(orders, deps.concurrency, async (order) => ({
+  const outcomes = await mapSettled(orders, deps.concurrency, async (order) => ({
     position: order.position,
     outcome: await removeOne(deps, order),
   }));
   await deps.fault?.('after-remove');
-  await markOutcomes(deps.pool, batchId, outcomes);
+  await moveReceipts(deps.pool, batchId, outcomes);
   const counts: Record<string, number> = {};
   for (const { outcome } of outcomes) counts[outcome] = (counts[outcome] ?? 0) + 1;
   return counts;

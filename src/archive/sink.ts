@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { isStorableText } from '../shared/storable-text.ts';
-import { knownVersions } from './batches.ts';
 import { duenessOf, monthOf } from './due.ts';
 import { type Item, itemHash, textOf } from './item.ts';
+import { knownVersions } from './receipt-rows.ts';
 import { type OrderRow, rowOf, UnfitItemError } from './row.ts';
 import { openStage, type Stage, type Stager } from './staging.ts';
 import type { RunRoom } from './windows.ts';
@@ -13,9 +13,15 @@ export type Again = ReadonlyMap<string, number[]>;
 type Window = {
   readonly areaId: string;
   readonly month: Date;
-  readonly ids: Set<string>;
   readonly ready: Stage[];
   open: Stager;
+};
+
+/** What was staged together, to be archived together. */
+export type Round = {
+  /** The stages of each window, oldest first. */
+  readonly windows: readonly Stage[][];
+  readonly again: Again;
 };
 
 export type Sink = {
@@ -23,9 +29,11 @@ export type Sink = {
   /** Orders staged since the run began. */
   readonly due: () => number;
   readonly isFull: () => boolean;
-  /** The stages of each window so far, oldest first; what comes later begins anew. */
-  readonly takeWindows: () => Stage[][];
-  readonly takeAgain: () => Again;
+  /**
+   * Ends the round; what comes later begins the next one. To be called when the round before is archived: of orders
+   * that are read twice the database then knows those of all rounds but the last two, which the sink knows.
+   */
+  readonly takeRound: () => Round;
 };
 
 const rowOrFault = (item: Item): OrderRow | UnfitItemError => {
@@ -44,6 +52,8 @@ export const openSink = (room: RunRoom, cutoff: (areaId: string) => Date, folder
   const notice = (message: string): void => deps.report?.notice?.(message);
   let windows = new Map<string, Window>();
   let again = new Map<string, number[]>();
+  let ids = new Set<string>();
+  let idsBefore = new Set<string>();
   let [orders, bytes, due, part] = [0, 0, 0, 0];
 
   const windowOf = (areaId: string, month: Date): Window => {
@@ -53,7 +63,6 @@ export const openSink = (room: RunRoom, cutoff: (areaId: string) => Date, folder
     const made = {
       areaId,
       month,
-      ids: new Set<string>(),
       ready: [],
       open: openStage(folder, areaId, month, part++),
     };
@@ -63,9 +72,6 @@ export const openSink = (room: RunRoom, cutoff: (areaId: string) => Date, folder
 
   const stage = (row: OrderRow, hash: string): void => {
     const window = windowOf(row.area_id, monthOf(row.data_criacao).from);
-    // A page that was read twice, or an order that moved while it was read: the first one counts.
-    if (window.ids.has(row.ordem_id)) return;
-    window.ids.add(row.ordem_id);
     const before = window.open.bytes();
     window.open.add(row, hash);
     bytes += window.open.bytes() - before;
@@ -102,6 +108,9 @@ export const openSink = (room: RunRoom, cutoff: (areaId: string) => Date, folder
     const rows = candidates.map(({ item }) => rowOrFault(item));
     const known = await asked;
     for (const [at, { id }] of candidates.entries()) {
+      // A page that was read twice, or an order that moved while it was read: the first one counts. Its archiving may be
+      // under way, so that what the database says of it is old already.
+      if (ids.has(id) || idsBefore.has(id)) continue;
       if ((known.keptUntil.get(id) ?? run.at) > run.at) {
         counts.restored++;
         continue;
@@ -112,34 +121,37 @@ export const openSink = (room: RunRoom, cutoff: (areaId: string) => Date, folder
       if (version) {
         if (version.outcome === 'pending' || version.outcome === 'removing') counts.waiting++;
         else if (version.outcome === 'unprovable') counts.unprovable++;
-        else again.set(version.batchId, [...(again.get(version.batchId) ?? []), version.position]);
+        else {
+          ids.add(id);
+          again.set(version.batchId, [...(again.get(version.batchId) ?? []), version.position]);
+        }
       } else if (row instanceof UnfitItemError) {
         counts.unfit++;
         notice(`order ${id} stays: ${row.message}`);
-      } else stage(row, hash);
+      } else {
+        ids.add(id);
+        stage(row, hash);
+      }
     }
   };
 
-  const takeWindows = (): Stage[][] => {
+  const takeRound = (): Round => {
     const taken = [...windows.values()]
       .sort(
         (one, other) => one.month.getTime() - other.month.getTime() || (one.areaId < other.areaId ? -1 : 1),
       )
-      .map(({ open, ready }) => [...ready, open.close()].filter((each) => each.orders.length > 0));
-    windows = new Map();
+      .map(({ open, ready }) => [...ready, open.close()].filter((each) => each.orders.ids.length > 0));
+    const round = { windows: taken, again };
+    [windows, again] = [new Map(), new Map()];
+    [idsBefore, ids] = [ids, new Set()];
     [orders, bytes] = [0, 0];
-    return taken;
+    return round;
   };
 
   return {
     take,
     due: () => due,
     isFull: () => orders >= roundOrders || bytes >= roundBytes,
-    takeWindows,
-    takeAgain: () => {
-      const taken = again;
-      again = new Map();
-      return taken;
-    },
+    takeRound,
   };
 };

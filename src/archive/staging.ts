@@ -2,14 +2,18 @@ import { createHash } from 'node:crypto';
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { hashBytes } from './item.ts';
 import type { OrderRow } from './row.ts';
 
-/** What is known of a staged order besides its line. */
-export type StagedOrder = {
-  readonly orderId: string;
-  /** Hash of the version, hexadecimal. */
-  readonly hash: string;
-  readonly versao: bigint | null;
+/**
+ * What is known of staged orders besides their lines, by position. Lists and blocks, not an object for each: a run
+ * holds two rounds of them.
+ */
+export type StagedOrders = {
+  readonly ids: readonly string[];
+  /** Hashes of the versions, 32 bytes each. */
+  readonly hashes: Buffer;
+  readonly versions: readonly (bigint | null)[];
 };
 
 /** Orders of one area and month, as lines of a file that DuckDB reads. */
@@ -18,7 +22,7 @@ export type Stage = {
   /** First instant of the month of creation. */
   readonly month: Date;
   readonly path: string;
-  readonly orders: StagedOrder[];
+  readonly orders: StagedOrders;
   readonly bytes: number;
   readonly longestLine: number;
 };
@@ -86,14 +90,30 @@ export type Stager = {
   readonly close: () => Stage;
 };
 
-const flushBytes = 1024 * 1024;
+/** Of each open window: a table of many areas over three years has hundreds. */
+const flushBytes = 128 * 1024;
 
-/** Opens the stage of an area and month in a folder that the run empties. Memory: the ids and hashes, and 1 MB. */
+/** Hashes in one block, which grows by doubling. */
+const openHashes = (): { add: (hex: string) => void; close: () => Buffer } => {
+  let block = Buffer.allocUnsafe(64 * hashBytes);
+  let length = 0;
+  return {
+    add: (hex) => {
+      if (length + hashBytes > block.length) block = Buffer.concat([block], block.length * 2);
+      length += block.write(hex, length, 'hex');
+    },
+    close: () => block.subarray(0, length),
+  };
+};
+
+/** Opens the stage of an area and month in a folder that the run empties. Memory: ids and hashes, and 128 KB. */
 export const openStage = (folder: string, areaId: string, month: Date, part: number): Stager => {
   const name = createHash('sha256').update(`${areaId}\n${month.toISOString()}\n${part}`).digest('hex');
   const path = join(folder, `${name.slice(0, 32)}.stage`);
   const file = openSync(path, 'w');
-  const orders: StagedOrder[] = [];
+  const ids: string[] = [];
+  const hashes = openHashes();
+  const versions: (bigint | null)[] = [];
   let lines: string[] = [];
   let waiting = 0;
   let bytes = 0;
@@ -113,14 +133,17 @@ export const openStage = (folder: string, areaId: string, month: Date, part: num
       longestLine = Math.max(longestLine, line.length * 3);
       lines.push(line);
       waiting += line.length;
-      orders.push({ orderId: row.ordem_id, hash, versao: row.versao });
+      ids.push(row.ordem_id);
+      hashes.add(hash);
+      versions.push(row.versao);
       if (waiting > flushBytes) flush();
     },
-    orders: () => orders.length,
+    orders: () => ids.length,
     bytes: () => bytes + waiting,
     close: () => {
       flush();
       closeSync(file);
+      const orders = { ids, hashes: hashes.close(), versions };
       return { areaId, month, path, orders, bytes, longestLine };
     },
   };

@@ -4,12 +4,14 @@ import { type PublicJwks, publicJwks, type SigningKeys } from '../platform/signi
 import { ObjectExistsError, type Store } from '../platform/store/store.ts';
 import { archivedOrdersTable } from './archived-orders.ts';
 import { type ArchivedRow, rowsOfFile, windowFiles } from './archived-rows.ts';
-import { type Batch, type Outcome, type ReceiptRow, receiptsOf } from './batches.ts';
+import type { Batch } from './batches.ts';
 import { monthText } from './due.ts';
-import { type Item, itemHash } from './item.ts';
+import { hashBytes, type Item, itemHash } from './item.ts';
 import { merkleRoot } from './merkle.ts';
+import type { RebuiltRows } from './rebuild.ts';
 import type { Rebuilder } from './rebuild-threads.ts';
-import { leafOf, readStatement, type Statement, saltedHash, signStatement } from './receipt.ts';
+import { leafOf, readStatement, type Statement, signStatement } from './receipt.ts';
+import { type Outcome, openOutcomes, type Receipts, receiptsOf, saltBytes } from './receipt-rows.ts';
 import { itemOf } from './row.ts';
 
 declare const proof: unique symbol;
@@ -65,18 +67,43 @@ async function* batchRows(lake: Lake, batch: Batch): AsyncGenerator<ArchivedRow[
   }
 }
 
-/** The item of a row, or why it is not the version that the receipt is about. */
-const rebuilt = (row: ArchivedRow, receipt: ReceiptRow): Item | string => {
-  try {
-    const item = itemOf(row);
-    const hash = itemHash(item);
-    if (hash !== receipt.hash) return anotherHash;
-    if (row.hash_versao !== hash) return 'hash_versao is not the hash of its row';
-    return item;
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
+/** Holds rows that were read back against the receipts of their batch. */
+const comparison = (batch: Batch, receipts: Receipts) => {
+  const archivedAt = batch.archivedAt.getTime();
+  const differences: Difference[] = [];
+  const places = new Map<string, number>();
+  for (const [place, orderId] of receipts.ids.entries()) if (orderId !== null) places.set(orderId, place);
+  const differ = (orderId: string, difference: string): void =>
+    void differences.push({ orderId, difference });
+  return {
+    take: (rows: RebuiltRows): void => {
+      const faults = new Map(rows.faults.map(({ at, fault }) => [at, fault]));
+      for (const [at, orderId] of rows.ids.entries()) {
+        if (rows.archivedAt[at] !== archivedAt) continue;
+        const place = places.get(orderId);
+        if (place === undefined) {
+          differ(orderId, 'there is no such order in the batch, or it is there twice');
+          continue;
+        }
+        places.delete(orderId);
+        const fault =
+          faults.get(at) ?? (isSameHash(rows.hashes, at, receipts.hashes, place) ? null : anotherHash);
+        if (fault !== null) differ(orderId, fault);
+      }
+    },
+    end: (): readonly Difference[] => {
+      for (const orderId of places.keys()) differ(orderId, 'it cannot be read back');
+      if (receipts.count !== batch.orders)
+        differ(batch.batchId, `${receipts.count} receipts for ${batch.orders} orders`);
+      return differences;
+    },
+  };
 };
+
+const isSameHash = (one: Uint8Array, at: number, other: Buffer, place: number): boolean =>
+  other.compare(
+    ...([one, at * hashBytes, (at + 1) * hashBytes, place * hashBytes, (place + 1) * hashBytes] as const),
+  ) === 0;
 
 /**
  * Reads a committed batch back through the table's current metadata and another Parquet reader, rebuilds every item and
@@ -86,57 +113,38 @@ const rebuilt = (row: ArchivedRow, receipt: ReceiptRow): Item | string => {
 export const verifyBatch = async (
   { lake, db, rebuilder }: VerifyDeps & { rebuilder: Rebuilder },
   batch: Batch,
-): Promise<{ orders: number; root: Uint8Array }> => {
+): Promise<{ orders: number; root: Buffer }> => {
   const files = await batchFiles(lake, batch);
-  // Asked for now and awaited with the first rows: they come while threads rebuild.
-  const asked = receiptsOf(db, batch.batchId);
-  const filled = asked.then((receipts) => {
-    const hashes = new Map<string, string | null>();
-    for (const { orderId, hash } of receipts) if (orderId !== null) hashes.set(orderId, hash);
-    return hashes;
-  });
-  filled.catch(() => {});
-  const differences: Difference[] = [];
-  for (const file of files) {
-    for await (const rows of rebuilder.rebuild(lake.store, file)) {
-      const waiting = await filled;
-      for (const { orderId, hash, archivedAt, fault } of rows) {
-        if (archivedAt !== batch.archivedAt.getTime()) continue;
-        const expected = waiting.get(orderId);
-        if (expected === undefined) {
-          differences.push({
-            orderId,
-            difference: 'there is no such order in the batch, or it is there twice',
-          });
-          continue;
-        }
-        waiting.delete(orderId);
-        if (fault !== undefined) differences.push({ orderId, difference: fault });
-        else if (hash !== expected) differences.push({ orderId, difference: anotherHash });
-      }
-    }
-  }
-  const [waiting, receipts] = await Promise.all([filled, asked]);
-  for (const orderId of waiting.keys()) differences.push({ orderId, difference: 'it cannot be read back' });
-  if (receipts.length !== batch.orders) {
-    differences.push({
-      orderId: batch.batchId,
-      difference: `${receipts.length} receipts for ${batch.orders} orders`,
-    });
-  }
+  const receipts = await receiptsOf(db, batch.batchId);
+  const compared = comparison(batch, receipts);
+  for (const file of files) await rebuilder.rebuild(lake.store, file, compared.take);
+  const differences = compared.end();
   if (differences.length > 0) throw new VerificationError(batch.batchId, differences);
-  return { orders: receipts.length, root: merkleRoot(receipts.map(({ leaf }) => leaf)) };
+  return { orders: receipts.count, root: merkleRoot(receipts.leaves) };
 };
 
 const anotherHash = 'the item rebuilt from its row has another hash than the one archived';
 
-export const statementOf = (batch: Batch, root: Uint8Array): Statement => ({
+/** The item of a row, or why it is not the version that the receipt is about. */
+const rebuilt = (row: ArchivedRow, receiptHash: string): Item | string => {
+  try {
+    const item = itemOf(row);
+    const hash = itemHash(item);
+    if (hash !== receiptHash) return anotherHash;
+    if (row.hash_versao !== hash) return 'hash_versao is not the hash of its row';
+    return item;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+};
+
+export const statementOf = (batch: Batch, root: Buffer): Statement => ({
   batch: batch.batchId,
   source: batch.source,
   areaId: batch.areaId,
   month: monthText(batch.month),
   orders: batch.orders,
-  root: Buffer.from(root).toString('hex'),
+  root: root.toString('hex'),
   archivedAt: batch.archivedAt.toISOString(),
 });
 
@@ -169,57 +177,65 @@ export const publishRoot = async (
 };
 
 /**
- * The orders of a batch whose removal is open, each read back again now and held against its receipt: the published
- * statement's signature, the root over all leaves, its own leaf, its hash. In chunks of at most `chunk`.
+ * The published statement, and that the receipts lead to it: what all orders of a batch have in common.
  * @throws VerificationError
  */
-export async function* verifiedOrders(
-  { lake, db, jwks }: VerifyDeps & { jwks: PublicJwks },
+const requireStatement = async (
+  { lake, jwks }: { lake: Lake; jwks: PublicJwks },
   batch: Batch,
-  { chunk = 200 }: { chunk?: number } = {},
-): AsyncGenerator<VerifiedOrder[]> {
-  const receipts = await receiptsOf(db, batch.batchId);
+  receipts: Receipts,
+): Promise<void> => {
   const fault = (difference: string): VerificationError =>
     new VerificationError(batch.batchId, [{ orderId: batch.batchId, difference }]);
   const published = (await (await lake.store.get(batch.publishedKey ?? 'absent')).bytes()).toString();
   if (published !== batch.statement) throw fault('the published statement is not the one in the database');
   const statement = await readStatement(jwks, published);
   if (typeof statement === 'string') throw fault(statement);
-  const root = Buffer.from(merkleRoot(receipts.map(({ leaf }) => leaf))).toString('hex');
-  if (statement.batch !== batch.batchId || statement.orders !== receipts.length || statement.root !== root) {
+  const root = merkleRoot(receipts.leaves).toString('hex');
+  if (statement.batch !== batch.batchId || statement.orders !== receipts.count || statement.root !== root)
     throw fault('the receipts do not lead to the signed root');
+};
+
+/**
+ * The orders of a batch whose removal is open, each read back again now and held against its receipt: the published
+ * statement's signature, the root over all leaves, its own leaf, its hash. In chunks of at most `chunk`.
+ * @throws VerificationError
+ */
+export async function* verifiedOrders(
+  deps: VerifyDeps & { jwks: PublicJwks },
+  batch: Batch,
+  { chunk = 500 }: { chunk?: number } = {},
+): AsyncGenerator<VerifiedOrder[]> {
+  const receipts = await receiptsOf(deps.db, batch.batchId);
+  await requireStatement(deps, batch, receipts);
+  const open = new Map<string, number>();
+  for (const [position, orderId] of receipts.ids.entries()) {
+    if (orderId !== null && openOutcomes.includes(receipts.outcomes[position] as Outcome))
+      open.set(orderId, position);
   }
-  const open = new Map(
-    receipts.flatMap((each) =>
-      each.orderId !== null && ['pending', 'removing'].includes(each.outcome) ? [[each.orderId, each]] : [],
-    ),
-  );
-  const archivedAt = batch.archivedAt.toISOString();
-  let found: VerifiedOrder[] = [];
   if (open.size === 0) return;
-  for await (const rows of batchRows(lake, batch)) {
+  const fault = (difference: string): VerificationError =>
+    new VerificationError(batch.batchId, [{ orderId: batch.batchId, difference }]);
+  const archivedAt = batch.archivedAt.toISOString();
+  const partOf = (block: Buffer, position: number, size: number): string =>
+    block.toString('hex', position * size, (position + 1) * size);
+  let found: VerifiedOrder[] = [];
+  for await (const rows of batchRows(deps.lake, batch)) {
     for (const row of rows) {
-      const receipt = open.get(row.ordem_id);
-      if (!receipt || receipt.hash !== row.hash_versao) continue;
-      open.delete(row.ordem_id);
-      const item = rebuilt(row, receipt);
-      if (typeof item === 'string') throw fault(`${row.ordem_id}: ${item}`);
-      const { hash, salt, position, outcome } = receipt;
-      const leaf = leafOf({
-        orderId: row.ordem_id,
-        saltedHash: saltedHash(hash as string, salt as Buffer),
-        archivedAt,
-      });
-      if (!receipt.leaf.equals(leaf)) throw fault(`${row.ordem_id}: its leaf is not that of the order`);
-      const order = {
-        batchId: batch.batchId,
-        position,
-        orderId: row.ordem_id,
-        hash: hash as string,
-        item,
-        outcome,
-      };
-      found.push(order as VerifiedOrder);
+      const { ordem_id: orderId } = row;
+      const position = open.get(orderId);
+      if (position === undefined) continue;
+      const hash = partOf(receipts.hashes, position, hashBytes);
+      if (hash !== row.hash_versao) continue;
+      open.delete(orderId);
+      const item = rebuilt(row, hash);
+      if (typeof item === 'string') throw fault(`${orderId}: ${item}`);
+      const salt = partOf(receipts.salts, position, saltBytes);
+      const leaf = leafOf({ orderId, versionHash: hash, salt, archivedAt });
+      if (leaf.compare(receipts.leaves, position * hashBytes, (position + 1) * hashBytes) !== 0)
+        throw fault(`${orderId}: its leaf is not that of the order`);
+      const outcome = receipts.outcomes[position];
+      found.push({ batchId: batch.batchId, position, orderId, hash, item, outcome } as VerifiedOrder);
       if (found.length >= chunk) {
         yield found;
         found = [];

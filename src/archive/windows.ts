@@ -16,8 +16,9 @@ import {
   openBatches,
   rejectBatch,
 } from './batches.ts';
+import type { Lane } from './lanes.ts';
 import type { Rebuilder } from './rebuild-threads.ts';
-import { leafOf, newSalts, saltedHash } from './receipt.ts';
+import { makeLeaves } from './receipt.ts';
 import { removeVerified } from './remove.ts';
 import { type ArchiveRun, beginWindow, type Counts, restartWindow, sourceOf } from './runs.ts';
 import type { Stage } from './staging.ts';
@@ -31,6 +32,8 @@ export type RunRoom = {
   /** Opened at its first use: most runs of a small window have nothing to write. */
   readonly session: () => Promise<DuckSession>;
   readonly rebuilder: Rebuilder;
+  /** One batch at a time in each. */
+  readonly lanes: { readonly write: Lane; readonly prove: Lane; readonly remove: Lane };
   readonly counts: Counts;
   /** Names of attributes that this run has seen. */
   readonly knownNames: Set<string>;
@@ -38,23 +41,36 @@ export type RunRoom = {
 };
 
 /**
- * Takes one window's staged orders through all steps: Parquet, commit, proof, removal. Each step is left to the next
- * run where this one dies: what was committed is found by `openBatches`, what was not is selected again.
+ * Takes one window's staged orders through all steps: Parquet, commit, proof, removal. A batch is written while the one
+ * before it is read back, never more than one ahead. Each step is left to the next run where this one dies: what was
+ * committed is found by `openBatches`, what was not is selected again.
  * @throws VerificationError what was committed cannot be read back as it was; it is out of the table again
  */
 export const archiveWindow = async (room: RunRoom, stages: readonly Stage[]): Promise<void> => {
-  const { deps, run } = room;
+  const { deps, run, lanes } = room;
   const [first] = stages;
   if (!first) return;
-  const intervalId = await transaction(deps.pool, (tx) => beginWindow(tx, run, first));
+  const intervalId = await lanes.write(() => transaction(deps.pool, (tx) => beginWindow(tx, run, first)));
   await settleWindow(room, intervalId, async () => {
-    for (const stage of stages) {
-      room.signal.throwIfAborted();
-      const batchId = await commitStage(room, intervalId, stage);
-      await proveBatch(room, batchId);
+    let proving: Promise<void> = Promise.resolve();
+    try {
+      for (const stage of stages) {
+        room.signal.throwIfAborted();
+        const batchId = await lanes.write(() => commitStage(room, intervalId, stage));
+        const former = proving;
+        proving = lanes.prove(() => proveBatch(room, batchId));
+        proving.catch(() => {});
+        await deps.fault?.('ahead-commit');
+        await (deps.overlap ? former : proving);
+      }
+      await proving;
+    } finally {
+      // What is committed is proven also where a batch before it failed; and nothing goes on after the window's end.
+      await proving.catch(() => {});
     }
   });
-  for (const batch of await dueForRemoval(room, intervalId)) await removeBatch(room, batch);
+  for (const batch of await dueForRemoval(room, intervalId))
+    await lanes.remove(() => removeBatch(room, batch));
 };
 
 /** Runs the work of an interval and records how it ended. */
@@ -86,16 +102,8 @@ const commitStage = async (
     writeStage({ lake, session: await session() }, table, stage, archivedAt),
   );
   await deps.fault?.('after-parquet');
-  const salts = newSalts(stage.orders.length);
-  const receipts = stage.orders.map((order, at) => {
-    const salt = salts[at] as Uint8Array;
-    const facts = {
-      orderId: order.orderId,
-      saltedHash: saltedHash(order.hash, salt),
-      archivedAt: archivedAt.toISOString(),
-    };
-    return { ...order, salt, leaf: leafOf(facts) };
-  });
+  const { orders } = stage;
+  const receipts = { orders, ...makeLeaves(orders, archivedAt.toISOString()) };
   const batch: Omit<NewBatch, 'snapshotId'> = {
     ...{
       batchId,
@@ -105,7 +113,7 @@ const commitStage = async (
       areaId: stage.areaId,
       month: stage.month,
     },
-    ...{ orders: receipts.length, bytes: file.bytes, files: [file.path], archivedAt },
+    ...{ orders: orders.ids.length, bytes: file.bytes, files: [file.path], archivedAt },
   };
   // The lake's pointer, the batch and its receipts: all or nothing. A lost answer is resolved by the next run, which
   // finds the batch or does not.
@@ -138,6 +146,7 @@ const proveBatch = async (room: RunRoom, batchId: string): Promise<void> => {
   const { deps, run, counts } = room;
   const { lake, pool, keys } = deps;
   const batch = await requireBatch(room, batchId);
+  await deps.fault?.('before-verify');
   try {
     const { orders, root } = await deps.timed('verify', () =>
       verifyBatch({ lake, db: pool, rebuilder: room.rebuilder }, batch),

@@ -61,8 +61,8 @@ export const writeStage = async (
     );
     const partition = [monthNumber(stage.month), stage.areaId];
     const file = await importDataFile({ lake, session }, table, local, { partition });
-    if (file.records !== stage.orders.length) {
-      throw new Error(`${stage.orders.length} orders were staged, and ${file.records} written`);
+    if (file.records !== stage.orders.ids.length) {
+      throw new Error(`${stage.orders.ids.length} orders were staged, and ${file.records} written`);
     }
     return file;
   } finally {

@@ -46,6 +46,7 @@ export const archiveRoom = async (pool: Pool, table: OrdersTable, given?: Store)
     removeDelayMs: 0,
     concurrency: 8,
     segments: 4,
+    overlap: true,
     timed: (_, work) => work(),
   };
   return {

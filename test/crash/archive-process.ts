@@ -30,6 +30,7 @@ await archiveOrders(
     removeDelayMs: 0,
     concurrency: 2,
     segments: 2,
+    overlap: true,
     timed: (_, work) => work(),
     fault: (point: FaultPoint) => {
       if (point === dieAt && ++met === Number(nth)) process.kill(process.pid, 'SIGKILL');
