@@ -189,7 +189,7 @@ const runUnderLease = async (
     (opened ??= openDuckDb({ temporaryParent: folder, memoryLimit: '500MB' }));
   const knownNames = new Set<string>();
   const rebuilder = openRebuilder();
-  const lanes = { write: openLane(), prove: openLane(), remove: openLane() };
+  const lanes = { write: openLane(), commit: openLane(), verify: openLane(), remove: openLane() };
   const room: RunRoom = { deps, run, session, rebuilder, lanes, counts, knownNames, signal: request.signal };
   const faults: VerificationError[] = [];
   const collect = async (work: Promise<void>): Promise<void> => {

@@ -1,59 +1,10 @@
-import { type AsyncBuffer, parquetMetadataAsync, parquetRead } from 'hyparquet';
-import { compressors } from 'hyparquet-compressors';
+import type { AsyncBuffer } from 'hyparquet';
 import { keyOf } from '../lake/lake-files.ts';
 import { planFiles, type ScanFile } from '../lake/scan.ts';
 import type { Table } from '../lake/tables.ts';
 import type { Store } from '../platform/store/store.ts';
+import { type ArchivedRow, openArchivedFile } from './archived-file.ts';
 import { monthOf } from './due.ts';
-import type { OrderRow } from './row.ts';
-
-/** A row of the lake's table as it was read back. */
-export type ArchivedRow = OrderRow & { readonly hash_versao: string; readonly arquivado_em: Date };
-
-// The default drops a byte order mark, which a text of an order may begin with.
-const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
-const parsers = { stringFromBytes: (bytes: Uint8Array) => utf8.decode(bytes) };
-
-/** A data file whose row groups can be read one by one. */
-export type ArchivedFile = {
-  readonly groups: number;
-  readonly rows: (group: number) => Promise<ArchivedRow[]>;
-};
-
-/**
- * Opens a data file with hyparquet: another implementation of Parquet than DuckDB, which writes them. Only what is
- * asked for is fetched. `name` is for errors.
- */
-export const openArchivedFile = async (file: AsyncBuffer, name: string): Promise<ArchivedFile> => {
-  const metadata = await parquetMetadataAsync(file);
-  const starts = [0];
-  for (const group of metadata.row_groups) starts.push((starts.at(-1) as number) + Number(group.num_rows));
-  return {
-    groups: metadata.row_groups.length,
-    rows: async (group) => {
-      const [rowStart, rowEnd] = [starts[group] as number, starts[group + 1] as number];
-      let rows: ArchivedRow[] = [];
-      const onComplete = (found: unknown): void => {
-        rows = found as ArchivedRow[];
-      };
-      await parquetRead({
-        file,
-        metadata,
-        compressors,
-        parsers,
-        rowStart,
-        rowEnd,
-        rowFormat: 'object',
-        onComplete,
-      });
-      if (rows.length !== rowEnd - rowStart)
-        throw new Error(
-          `${name}: expected ${rowEnd - rowStart} rows in row group ${group}, found ${rows.length}`,
-        );
-      return rows;
-    },
-  };
-};
 
 /** The rows of a data file, a row group at a time. */
 export async function* rowsOfFile(

@@ -217,14 +217,18 @@ export const compactCommand = (
       throw new UserError('nothing was archived yet', 1);
     const done = await compactArchive(
       { ...room, table: room.request.table },
-      { onProgress: ({ partitions }) => void context.stderr.write(`${partitions} windows joined\n`) },
+      {
+        which: 'all',
+        signal: context.signal,
+        onProgress: ({ partitions }) => void context.stderr.write(`${partitions} months and areas joined\n`),
+      },
     );
     const { committed: _committed, ...counts } = done;
     if (json) await print(context, counts);
     else
       await write(
         context.stdout,
-        `${done.filesBefore} files joined into ${done.filesAfter} in ${done.partitions} windows\n`,
+        `${done.filesBefore} files joined into ${done.filesAfter} in ${done.partitions} months and areas\n`,
       );
   });
 

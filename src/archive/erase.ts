@@ -9,8 +9,9 @@ import { recordAudit } from '../platform/audit.ts';
 import { UserError } from '../platform/cli.ts';
 import { type Tx, transaction } from '../platform/postgres.ts';
 import { newId } from '../shared/ids.ts';
+import type { ArchivedRow } from './archived-file.ts';
 import { archivedOrdersTable } from './archived-orders.ts';
-import { type ArchivedRow, rowsOfFile } from './archived-rows.ts';
+import { rowsOfFile } from './archived-rows.ts';
 import { openBatches } from './batches.ts';
 import { type CareDeps, withTools } from './compact.ts';
 import { monthOf } from './due.ts';
@@ -19,7 +20,7 @@ import { orderLookupTable, refreshOrderLookup } from './order-lookup.ts';
 import { type Retained, retainedBy, rulesByArea } from './retention.ts';
 import { instantOf, itemOf, rowOf } from './row.ts';
 import { sourceOf } from './runs.ts';
-import { openStage, removeStage } from './staging.ts';
+import { openStage, removeStage, stagedOrder } from './staging.ts';
 import { writeStage } from './write.ts';
 
 /** Whom an erasure is about: a client as requester or participant, or single orders. */
@@ -275,12 +276,12 @@ const rewriteFile = async (
     for (const row of rows) {
       const role = roleOf(row, subject);
       stager ??= openStage(folder, row.area_id, monthOf(row.data_criacao).from, at);
-      if (!role) stager.add(row, row.hash_versao, row.arquivado_em);
+      if (!role) stager.add(stagedOrder(row, row.hash_versao, row.arquivado_em));
       // Of an order that others requested only the person leaves, whatever was asked.
       else if (mode === 'erase' && role !== 'participant') erased++;
       else {
         const item = anonymous(itemOf(row), subject);
-        stager.add(rowOf(item), itemHash(item), row.arquivado_em);
+        stager.add(stagedOrder(rowOf(item), itemHash(item), row.arquivado_em));
         anonymised++;
       }
     }

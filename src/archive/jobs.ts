@@ -38,7 +38,7 @@ export const workOnArchive = async (deps: ArchiveWorkDeps): Promise<void> => {
 };
 
 /**
- * One run of the schedule. A failed one, and one that ends with windows missing, opens an incident; one that passes
+ * One run of the schedule, and after it the joining of small files where it pays. A failed one, and one that ends with windows missing, opens an incident; one that passes
  * resolves it. Where another run holds the table there is nothing to do.
  */
 export const scheduledRun = async (
@@ -46,8 +46,9 @@ export const scheduledRun = async (
   signal: AbortSignal,
 ): Promise<Archived | undefined> => {
   // Loaded by a run only: DuckDB, Parquet and the SDK would cost every start of an API half a second.
-  const [{ archiveOrders }, { openArchive }, { archiveStatus }] = await Promise.all([
+  const [{ archiveOrders }, { compactArchive }, { openArchive }, { archiveStatus }] = await Promise.all([
     import('./archive-run.ts'),
+    import('./compact.ts'),
     import('./command-room.ts'),
     import('./status.ts'),
   ]);
@@ -58,6 +59,11 @@ export const scheduledRun = async (
   try {
     const done = await archiveOrders({ ...room, report: { notice } }, { ...room.request, signal });
     log.info({ runId: done.runId, ...done.counts }, 'archive run done');
+    const { committed: _committed, ...joined } = await compactArchive(
+      { ...room, table: config.LASTRO_ORDERS_TABLE },
+      { which: 'paying', signal },
+    );
+    if (joined.filesBefore > 0) log.info(joined, 'small files of the archive joined');
     const { holes } = await archiveStatus({ db, lake: room.lake }, config.LASTRO_ORDERS_TABLE);
     if (serviceNow && holes.length > 0) {
       const windows = holes

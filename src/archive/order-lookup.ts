@@ -7,6 +7,7 @@ import { copyOptions, importDataFile, projectToTable, type WriterDeps } from '..
 import { allRows, quoteText } from '../lake/duckdb-session.ts';
 import type { FileCache } from '../lake/file-cache.ts';
 import type { Condition } from '../lake/predicate.ts';
+import { compactTable, deleteRows } from '../lake/rewrite.ts';
 import { planFiles, type ScanFile, type ScanPlan, scanLocations, scanSql } from '../lake/scan.ts';
 import {
   append,
@@ -220,6 +221,44 @@ export type Refreshed = { readonly files: number; readonly rows: number };
 
 /** Rows after which a refresh commits what it has: a stop costs no more than that. */
 const rowsAtOnce = 5_000_000;
+
+/** Fewer small files of a kind of key are not worth joining. */
+const joinedFiles = 8;
+
+/**
+ * Makes the lookup smaller and quicker: the rows of files that left the archive go (in one commit, a file's `arquivo`
+ * row with its keys, so that no file can seem to be known without them), then small files are joined. Safe to stop.
+ */
+export const tidyOrderLookup = async (deps: LookupDeps): Promise<{ gone: number; joined: number }> => {
+  const [archive, lookup] = [
+    await findTable(deps.lake, archivedOrdersTable),
+    await findTable(deps.lake, orderLookupTable),
+  ];
+  if (!archive || !lookup) return { gone: 0, joined: 0 };
+  const live = new Set((await planFiles(deps.lake, archive)).files.map(({ file }) => file.path));
+  const gone = (await knownFiles(deps, lookup)).filter((path) => !live.has(path));
+  if (gone.length > 0)
+    await deleteRows(deps, orderLookupTable, [{ column: 'arquivo', op: 'in', values: gone }]);
+  const { filesBefore } = await compactTable(deps, orderLookupTable, {
+    worth: (files) => files.length >= joinedFiles,
+  });
+  return { gone: gone.length, joined: filesBefore };
+};
+
+/** Data files whose keys the lookup has. */
+const knownFiles = async (
+  { lake, files, session }: Pick<LookupDeps, 'lake' | 'files' | 'session'>,
+  lookup: Table,
+): Promise<string[]> => {
+  const plan = await planFiles(lake, lookup, { filter: [{ column: 'tipo', op: '=', value: 'arquivo' }] });
+  const held = await files.hold(scanLocations(plan));
+  try {
+    const sql = `SELECT arquivo FROM ${scanSql(plan, held.localPath)} WHERE tipo = 'arquivo'`;
+    return (await allRows(session.connection, sql)).map((row) => String(row.arquivo));
+  } finally {
+    held.release();
+  }
+};
 
 /**
  * Adds what the lookup lacks: files of the archive that were compacted, restored or written by another engine. With

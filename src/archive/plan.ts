@@ -1,7 +1,8 @@
 import type { Pool } from 'pg';
 import { type ArchiveRequest, defaultLimits } from './archive-run.ts';
 import { before, duenessOf, monthOf, monthText } from './due.ts';
-import { canonicalItem, type Item, itemHash, textOf } from './item.ts';
+import { type Item, itemHash, textOf } from './item.ts';
+import { itemBytes } from './item-size.ts';
 import type { OrdersTable } from './orders-table.ts';
 import { knownVersions } from './receipt-rows.ts';
 import { instantOf, rowOf, UnfitItemError } from './row.ts';
@@ -83,7 +84,7 @@ export const planArchive = async (
       items.map((item) => textOf(item.ordem_id) ?? '').filter((id) => !id.includes('\0')),
     );
     for (const item of items) {
-      const bytes = canonicalItem(item).length;
+      const bytes = itemBytes(item);
       readUnits += Math.ceil(bytes / 4_096) * (facts.index ? 1.5 : 1);
       total.read++;
       const id = textOf(item.ordem_id) ?? '';

@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { keyOf } from '../lake/lake-files.ts';
 import type { Store } from '../platform/store/store.ts';
-import { openArchivedFile, rowsOfFile } from './archived-rows.ts';
+import { openArchivedFile } from './archived-file.ts';
+import { rowsOfFile } from './archived-rows.ts';
 import { type RebuiltRows, rebuildRows, sharedFile } from './rebuild.ts';
 import type { RebuildAnswer, RebuildTask } from './rebuild-worker.ts';
 
@@ -30,7 +31,11 @@ export const openRebuilder = (): Rebuilder => {
   const workers = (): Worker[] => {
     started ??= Array.from(
       { length: threads },
-      () => new Worker(new URL('./rebuild-worker.ts', import.meta.url)),
+      () =>
+        new Worker(new URL('./rebuild-worker.ts', import.meta.url), {
+          // Items live for a moment each: more room for young ones would only be more memory.
+          resourceLimits: { maxYoungGenerationSizeMb: 32 },
+        }),
     );
     return started;
   };

@@ -1,5 +1,5 @@
 import { parentPort } from 'node:worker_threads';
-import { openArchivedFile } from './archived-rows.ts';
+import { openArchivedFile } from './archived-file.ts';
 import { type RebuiltRows, rebuildRows, sharedFile } from './rebuild.ts';
 
 /** A row group of the file that was given last; `bytes`: of another file than before. */

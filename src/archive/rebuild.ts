@@ -1,5 +1,5 @@
 import type { AsyncBuffer } from 'hyparquet';
-import type { ArchivedRow } from './archived-rows.ts';
+import type { ArchivedRow } from './archived-file.ts';
 import { hashBytes, itemHash } from './item.ts';
 import { itemOf } from './row.ts';
 

@@ -3,8 +3,8 @@ import { isStorableText } from '../shared/storable-text.ts';
 import { duenessOf, monthOf } from './due.ts';
 import { type Item, itemHash, textOf } from './item.ts';
 import { knownVersions } from './receipt-rows.ts';
-import { type OrderRow, rowOf, UnfitItemError } from './row.ts';
-import { openStage, type Stage, type Stager } from './staging.ts';
+import { rowOf, UnfitItemError } from './row.ts';
+import { openStage, type Stage, type StagedOrder, type Stager, stagedOrder } from './staging.ts';
 import type { RunRoom } from './windows.ts';
 
 /** Orders whose very version is archived already and that are in the table again: only their removal is done again. */
@@ -28,6 +28,8 @@ export type Sink = {
   readonly take: (items: readonly Item[]) => Promise<void>;
   /** Orders staged since the run began. */
   readonly due: () => number;
+  /** Orders staged since the round began. */
+  readonly staged: () => number;
   readonly isFull: () => boolean;
   /**
    * Ends the round; what comes later begins the next one. To be called when the round before is archived: of orders
@@ -36,9 +38,17 @@ export type Sink = {
   readonly takeRound: () => Round;
 };
 
-const rowOrFault = (item: Item): OrderRow | UnfitItemError => {
+/** An order that is due: with its line right away, since a text in one piece is all that is then kept of its item. */
+type Candidate = {
+  readonly areaId: string;
+  readonly month: Date;
+  readonly staged: StagedOrder;
+};
+
+const candidateOf = (item: Item, hash: string): Candidate | UnfitItemError => {
   try {
-    return rowOf(item);
+    const row = rowOf(item);
+    return { areaId: row.area_id, month: monthOf(row.data_criacao).from, staged: stagedOrder(row, hash) };
   } catch (error) {
     if (error instanceof UnfitItemError) return error;
     throw error;
@@ -70,16 +80,16 @@ export const openSink = (room: RunRoom, cutoff: (areaId: string) => Date, folder
     return made;
   };
 
-  const stage = (row: OrderRow, hash: string): void => {
-    const window = windowOf(row.area_id, monthOf(row.data_criacao).from);
+  const stage = ({ areaId, month, staged }: Candidate): void => {
+    const window = windowOf(areaId, month);
     const before = window.open.bytes();
-    window.open.add(row, hash);
+    window.open.add(staged);
     bytes += window.open.bytes() - before;
     orders++;
     due++;
     if (window.open.orders() < batchOrders && window.open.bytes() < batchBytes) return;
     window.ready.push(window.open.close());
-    window.open = openStage(folder, row.area_id, window.month, part++);
+    window.open = openStage(folder, areaId, month, part++);
   };
 
   const isDue = (item: Item): boolean => {
@@ -104,10 +114,12 @@ export const openSink = (room: RunRoom, cutoff: (areaId: string) => Date, folder
     asked.catch(() => {});
     // The pool gives its connection in a later turn: without this one the questions would wait for the hashes.
     await setImmediate();
-    const hashes = candidates.map(({ item }) => itemHash(item));
-    const rows = candidates.map(({ item }) => rowOrFault(item));
+    const ready = candidates.map(({ item, id }) => {
+      const hash = itemHash(item);
+      return { id, hash, candidate: candidateOf(item, hash) };
+    });
     const known = await asked;
-    for (const [at, { id }] of candidates.entries()) {
+    for (const { id, hash, candidate } of ready) {
       // A page that was read twice, or an order that moved while it was read: the first one counts. Its archiving may be
       // under way, so that what the database says of it is old already.
       if (ids.has(id) || idsBefore.has(id)) continue;
@@ -115,9 +127,7 @@ export const openSink = (room: RunRoom, cutoff: (areaId: string) => Date, folder
         counts.restored++;
         continue;
       }
-      const hash = hashes[at] as string;
       const version = known.versions.get(id)?.find((each) => each.hash === hash);
-      const row = rows[at] as OrderRow | UnfitItemError;
       if (version) {
         if (version.outcome === 'pending' || version.outcome === 'removing') counts.waiting++;
         else if (version.outcome === 'unprovable') counts.unprovable++;
@@ -125,12 +135,12 @@ export const openSink = (room: RunRoom, cutoff: (areaId: string) => Date, folder
           ids.add(id);
           again.set(version.batchId, [...(again.get(version.batchId) ?? []), version.position]);
         }
-      } else if (row instanceof UnfitItemError) {
+      } else if (candidate instanceof UnfitItemError) {
         counts.unfit++;
-        notice(`order ${id} stays: ${row.message}`);
+        notice(`order ${id} stays: ${candidate.message}`);
       } else {
         ids.add(id);
-        stage(row, hash);
+        stage(candidate);
       }
     }
   };
@@ -151,6 +161,7 @@ export const openSink = (room: RunRoom, cutoff: (areaId: string) => Date, folder
   return {
     take,
     due: () => due,
+    staged: () => orders,
     isFull: () => orders >= roundOrders || bytes >= roundBytes,
     takeRound,
   };

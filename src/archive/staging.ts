@@ -82,9 +82,24 @@ const lineOf = (row: OrderRow, hash: string, archivedAt: Date | null): string =>
   ].join(separator);
 };
 
+/** An order as it is staged. */
+export type StagedOrder = {
+  readonly orderId: string;
+  readonly hash: string;
+  readonly versao: bigint | null;
+  readonly line: string;
+};
+
+/** `archivedAt` is of a row that is written again; null: it gets the time of its batch. */
+export const stagedOrder = (row: OrderRow, hash: string, archivedAt: Date | null = null): StagedOrder => ({
+  orderId: row.ordem_id,
+  hash,
+  versao: row.versao,
+  line: lineOf(row, hash, archivedAt),
+});
+
 export type Stager = {
-  /** `archivedAt`: of a row that is written again; absent, it gets the time of its batch. */
-  readonly add: (row: OrderRow, hash: string, archivedAt?: Date) => void;
+  readonly add: (order: StagedOrder) => void;
   readonly orders: () => number;
   readonly bytes: () => number;
   readonly close: () => Stage;
@@ -127,15 +142,14 @@ export const openStage = (folder: string, areaId: string, month: Date, part: num
     waiting = 0;
   };
   return {
-    add: (row, hash, archivedAt) => {
-      const line = lineOf(row, hash, archivedAt ?? null);
+    add: ({ orderId, hash, versao, line }) => {
       // Bytes, at most: a UTF-16 unit is three in UTF-8.
       longestLine = Math.max(longestLine, line.length * 3);
       lines.push(line);
       waiting += line.length;
-      ids.push(row.ordem_id);
+      ids.push(orderId);
       hashes.add(hash);
-      versions.push(row.versao);
+      versions.push(versao);
       if (waiting > flushBytes) flush();
     },
     orders: () => ids.length,

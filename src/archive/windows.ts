@@ -32,8 +32,8 @@ export type RunRoom = {
   /** Opened at its first use: most runs of a small window have nothing to write. */
   readonly session: () => Promise<DuckSession>;
   readonly rebuilder: Rebuilder;
-  /** One batch at a time in each. */
-  readonly lanes: { readonly write: Lane; readonly prove: Lane; readonly remove: Lane };
+  /** One batch at a time in each: DuckDB, the table's commits, the threads that rebuild, DynamoDB. */
+  readonly lanes: Readonly<Record<'write' | 'commit' | 'verify' | 'remove', Lane>>;
   readonly counts: Counts;
   /** Names of attributes that this run has seen. */
   readonly knownNames: Set<string>;
@@ -50,15 +50,15 @@ export const archiveWindow = async (room: RunRoom, stages: readonly Stage[]): Pr
   const { deps, run, lanes } = room;
   const [first] = stages;
   if (!first) return;
-  const intervalId = await lanes.write(() => transaction(deps.pool, (tx) => beginWindow(tx, run, first)));
+  const intervalId = await lanes.commit(() => transaction(deps.pool, (tx) => beginWindow(tx, run, first)));
   await settleWindow(room, intervalId, async () => {
     let proving: Promise<void> = Promise.resolve();
     try {
       for (const stage of stages) {
         room.signal.throwIfAborted();
-        const batchId = await lanes.write(() => commitStage(room, intervalId, stage));
+        const batchId = await commitStage(room, intervalId, stage);
         const former = proving;
-        proving = lanes.prove(() => proveBatch(room, batchId));
+        proving = proveBatch(room, batchId);
         proving.catch(() => {});
         await deps.fault?.('ahead-commit');
         await (deps.overlap ? former : proving);
@@ -90,7 +90,7 @@ const settleWindow = async ({ deps, run }: RunRoom, id: string, work: () => Prom
 };
 
 const commitStage = async (
-  { deps, run, session, counts }: RunRoom,
+  { deps, run, session, lanes, counts }: RunRoom,
   intervalId: string,
   stage: Stage,
 ): Promise<string> => {
@@ -98,8 +98,10 @@ const commitStage = async (
   const archivedAt = deps.clock();
   const batchId = newId('arc', archivedAt);
   const table = await loadTable(lake, archivedOrdersTable);
-  const file = await deps.timed('parquet', async () =>
-    writeStage({ lake, session: await session() }, table, stage, archivedAt),
+  const file = await lanes.write(() =>
+    deps.timed('parquet', async () =>
+      writeStage({ lake, session: await session() }, table, stage, archivedAt),
+    ),
   );
   await deps.fault?.('after-parquet');
   const { orders } = stage;
@@ -117,7 +119,7 @@ const commitStage = async (
   };
   // The lake's pointer, the batch and its receipts: all or nothing. A lost answer is resolved by the next run, which
   // finds the batch or does not.
-  await deps.timed('commit', () =>
+  const commit = (): Promise<void> =>
     transaction(pool, async (tx) => {
       const summary = { 'lastro.run': run.runId };
       const committed = await append(
@@ -128,8 +130,8 @@ const commitStage = async (
       );
       await insertBatch(tx, run.fence, { ...batch, snapshotId: committed.snapshotId }, receipts);
       await deps.fault?.('before-commit');
-    }),
-  );
+    });
+  await lanes.commit(() => deps.timed('commit', commit));
   await deps.fault?.('after-commit');
   counts.bytes += file.bytes;
   return batchId;
@@ -148,8 +150,8 @@ const proveBatch = async (room: RunRoom, batchId: string): Promise<void> => {
   const batch = await requireBatch(room, batchId);
   await deps.fault?.('before-verify');
   try {
-    const { orders, root } = await deps.timed('verify', () =>
-      verifyBatch({ lake, db: pool, rebuilder: room.rebuilder }, batch),
+    const { orders, root } = await room.lanes.verify(() =>
+      deps.timed('verify', () => verifyBatch({ lake, db: pool, rebuilder: room.rebuilder }, batch)),
     );
     await deps.fault?.('after-verify');
     const published = await publishRoot({ store: lake.store, keys }, statementOf(batch, root));

@@ -12,7 +12,7 @@ export type WriteDeps = { readonly lake: Lake; readonly session: DuckSession };
  * Fewer rows a group let a reader of one client skip more, and share a file evenly among the threads that read it
  * back; more bytes than this would fill a reader's memory.
  */
-const rowGroupSize = 8_192;
+export const rowGroupSize = 4_096;
 const rowGroupBytes = '16MB';
 /** Longer lines are read by one thread: each thread holds several of its buffers. */
 const longLine = 2_000_000;

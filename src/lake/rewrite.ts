@@ -74,8 +74,10 @@ export type CompactOptions = WriteOptions &
   CommitOptions & {
     /** Files of a partition that are at most this share of the target are joined. Default 0.75. */
     readonly smallShare?: number;
-    /** Fewest files worth joining in a partition. Default 2. */
-    readonly minFiles?: number;
+    /** Whether the small files of a partition are worth joining. Default: where there are two. */
+    readonly worth?: (files: readonly DataFile[]) => boolean;
+    /** Called before the commit with the files that leave and those in their place: what it throws keeps the table as it was. */
+    readonly check?: (remove: readonly DataFile[], add: readonly DataFile[]) => Promise<void>;
     /** Called after each partition, for a progress line. */
     readonly onProgress?: (done: { partitions: number; files: number }) => void;
   };
@@ -109,7 +111,7 @@ export const compactTable = (
       basis,
       plan,
       target * (options.smallShare ?? 0.75),
-      options.minFiles ?? 2,
+      options.worth ?? ((files) => files.length >= 2),
     );
     const add: DataFile[] = [];
     for (const [at, group] of groups.entries()) {
@@ -121,6 +123,7 @@ export const compactTable = (
     const remove = groups.flat().map(({ file }) => file);
     const bytes = (files: readonly DataFile[]): number => files.reduce((sum, file) => sum + file.bytes, 0);
     const change = { basis, remove, add };
+    if (remove.length > 0) await options.check?.(remove, add);
     return {
       partitions: groups.length,
       filesBefore: remove.length,
@@ -136,7 +139,7 @@ const compactionGroups = (
   basis: Table,
   plan: ScanPlan,
   smallBytes: number,
-  minFiles: number,
+  worth: (files: readonly DataFile[]) => boolean,
 ): ScanFile[][] => {
   const spec = basis.metadata['default-spec-id'];
   const groups = new Map<string, ScanFile[]>();
@@ -149,7 +152,7 @@ const compactionGroups = (
   }
   return [...groups.values()].filter(
     (group) =>
-      group.length >= minFiles ||
+      worth(group.map(({ file }) => file)) ||
       group.some(({ file, deletes }) => file.specId !== spec || deletes.length > 0),
   );
 };

@@ -9,8 +9,9 @@ import {
   archiveOrders,
   defaultLimits,
 } from '../../src/archive/archive-run.ts';
+import type { ArchivedRow } from '../../src/archive/archived-file.ts';
 import { archivedOrdersTable } from '../../src/archive/archived-orders.ts';
-import { type ArchivedRow, rowsOfFile } from '../../src/archive/archived-rows.ts';
+import { rowsOfFile } from '../../src/archive/archived-rows.ts';
 import { parseAge } from '../../src/archive/due.ts';
 import type { AttributeValue, Item } from '../../src/archive/item.ts';
 import type { OrdersTable } from '../../src/archive/orders-table.ts';

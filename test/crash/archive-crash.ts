@@ -1,28 +1,39 @@
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import { expect } from 'vitest';
 import { startOrdersTable } from '../../sandbox/orders-table.ts';
-import type { FaultPoint } from '../../src/archive/archive-run.ts';
+import { defaultLimits, type FaultPoint } from '../../src/archive/archive-run.ts';
+import { archivedOrdersTable } from '../../src/archive/archived-orders.ts';
+import { rowsOfFile } from '../../src/archive/archived-rows.ts';
+import { compactArchive } from '../../src/archive/compact.ts';
 import { openDynamoDb } from '../../src/archive/dynamodb.ts';
-import { type AttributeValue, type Item, itemHash, textOf } from '../../src/archive/item.ts';
-import { type OrdersTable, OrdersTableError, ThrottledError } from '../../src/archive/orders-table.ts';
+import { type Item, itemHash, textOf } from '../../src/archive/item.ts';
+import { findOrderFiles } from '../../src/archive/order-lookup.ts';
+import type { OrdersTable } from '../../src/archive/orders-table.ts';
 import { patient } from '../../src/archive/patience.ts';
 import { verifyReceipt } from '../../src/archive/receipt.ts';
 import { makeReceipt } from '../../src/archive/receipts.ts';
 import { itemOf } from '../../src/archive/row.ts';
 import { jdbcCatalog } from '../../src/lake/catalog/jdbc.ts';
-import { openLake } from '../../src/lake/tables.ts';
+import { openDuckDb } from '../../src/lake/duckdb-session.ts';
+import { openFileCache } from '../../src/lake/file-cache.ts';
+import { findTable, openLake, tableFiles } from '../../src/lake/tables.ts';
 import { publicJwks } from '../../src/platform/signing-keys.ts';
-import type { Store } from '../../src/platform/store/store.ts';
 import { type MemoryOrders, memoryOrders } from '../archive/memory-orders.ts';
 import { type ArchiveRoom, archiveRoom, order } from '../archive/room.ts';
 import { testDatabase } from '../services/postgres.ts';
-import { doomedAt, expireLeases, killsItself, type Random, random } from './dying.ts';
+import { type Meddled, ofTheLiving, pick, unreliable, unreliableStore } from './archive-faults.ts';
+import { type Doomed, doomedAt, expireLeases, killsItself, type Random, random } from './dying.ts';
 
 export const faultPoints: readonly FaultPoint[] = [
   'after-select',
+  'ahead-select',
   'after-parquet',
   'before-commit',
   'after-commit',
+  'ahead-commit',
+  'before-verify',
   'after-verify',
   'after-publish',
   'after-proof',
@@ -30,8 +41,6 @@ export const faultPoints: readonly FaultPoint[] = [
   'after-remove',
   'after-finish',
 ];
-
-const pick = <T>(next: Random, list: readonly T[]): T => list[Math.floor(next() * list.length)] as T;
 
 /** Orders that are due, some without a version, some open. */
 export const crashOrders = (seed: number): Item[] => {
@@ -49,123 +58,91 @@ export const crashOrders = (seed: number): Item[] => {
   });
 };
 
-export type Meddled = {
-  /** Ids that others deleted. */
-  readonly gone: Set<string>;
-  /** Versions that others wrote over. */
-  readonly replaced: Set<string>;
+/** Small rounds and batches, so that several of each are under way at once. */
+const crashLimits = [
+  defaultLimits,
+  { ...defaultLimits, batchOrders: 2, roundOrders: 4 },
+  { ...defaultLimits, batchOrders: 1, roundOrders: 6 },
+];
+
+const expectedFaults =
+  /^killed$|no connection|answer was lost|slow down|Cannot use a pool|could not commit|terminat|not queryable/i;
+
+/** A dead process does nothing more. */
+const requireLife = ({ hasDied }: Doomed): void => {
+  if (hasDied()) throw new Error('killed');
 };
 
-/** What the world does to the orders while the archive works; each removal by it is remembered. */
-const meddle = (table: MemoryOrders, next: Random, { gone, replaced }: Meddled): void => {
-  const ids = [...table.items.keys()];
-  if (ids.length === 0 || next() > 0.06) return;
-  const id = pick(next, ids);
-  const item = table.items.get(id) as Item;
-  const changed = (more: Record<string, AttributeValue>): Item => {
-    const versao =
-      'versao' in item && item.versao && 'N' in item.versao
-        ? { versao: { N: String(Number(item.versao.N) + 1) } }
-        : {};
-    return { ...item, ...more, ...versao };
-  };
-  const turn = next();
-  replaced.add(itemHash(item));
-  if (turn < 0.5) table.set(changed({ data_atualizacao: { S: '2024-08-01T00:00:00.000Z' } }));
-  else if (turn < 0.7)
-    table.set(
-      changed({ data_atualizacao: { S: new Date().toISOString() }, status_ordem: { S: 'em_assinatura' } }),
-    );
-  // Old services add attributes and touch nothing else.
-  else if (turn < 0.8) table.set(changed({ [`novo_${Math.floor(next() * 1e6)}`]: { BOOL: true } }));
-  else if (turn < 0.9) {
-    table.items.delete(id);
-    gone.add(id);
-  } else {
-    // Deleted and made again under the same id, with the same version number.
-    table.set({ ...item, metadados: { M: { feita_de_novo: { BOOL: true } } } });
-  }
+type Attempt = {
+  readonly url: string;
+  readonly admin: Pool;
+  readonly table: OrdersTable;
+  readonly next: Random;
+  readonly dieAt: number;
+  readonly rate: number;
 };
 
-/** Calls that fail before, after (a lost answer), or are throttled. What is removed is checked at that very moment. */
-export const unreliable = (
-  inner: MemoryOrders,
-  next: Random,
-  { rate, meddled, removing }: { rate: number; meddled: Meddled; removing: (item: Item) => Promise<void> },
-): OrdersTable => {
-  const call = async <T>(work: () => Promise<T>): Promise<T> => {
-    meddle(inner, next, meddled);
-    const turn = next();
-    if (turn < rate) throw new OrdersTableError('no connection', undefined, true);
-    if (turn < rate * 1.5) throw new ThrottledError('slow down');
-    const result = await work();
-    if (turn > 1 - rate) throw new OrdersTableError('the answer was lost', undefined, true);
-    return result;
-  };
-  return {
-    describe: () => call(inner.describe),
-    page: (request) => call(() => inner.page(request)),
-    get: (ids) => call(() => inner.get(ids)),
-    put: (item) => call(() => inner.put(item)),
-    remove: (id, condition) =>
-      call(async () => {
-        const before = inner.items.get(id);
-        const removal = await inner.remove(id, condition);
-        if (removal.outcome === 'removed' && before) await removing(before);
-        return removal;
-      }),
-  };
-};
-
-const unreliableStore = (inner: Store, next: Random, rate: number): Store => {
-  const call = async <T>(work: () => Promise<T>): Promise<T> => {
-    const turn = next();
-    if (turn < rate) throw new Error('store: no connection');
-    const result = await work();
-    if (turn > 1 - rate) throw new Error('store: the answer was lost');
-    return result;
-  };
-  return {
-    url: inner.url,
-    put: (key, body, options) => call(() => inner.put(key, body, options)),
-    get: (key, options) => call(() => inner.get(key, options)),
-    list: inner.list,
-    remove: (key) => call(() => inner.remove(key)),
-  };
-};
-
-/** One run that dies at the `dieAt`-th point it meets, or of a call that fails too often. True: it came to its end. */
+/** One run that dies at the `dieAt`-th point it meets, or of calls that fail. True: it ended. */
 const attempt = async (
   room: ArchiveRoom,
-  {
-    url,
-    admin,
-    table,
-    next,
-    dieAt,
-    rate,
-  }: { url: string; admin: Pool; table: OrdersTable; next: Random; dieAt: number; rate: number },
+  { url, admin, table, next, dieAt, rate }: Attempt,
 ): Promise<boolean> => {
-  const { pool, fault, close } = doomedAt(dieAt, { url, admin });
+  const doomed = doomedAt(dieAt, { url, admin });
   const store = unreliableStore(room.deps.lake.store, next, rate / 4);
   try {
     await room.run({
-      pool,
-      lake: openLake({ store, catalog: jdbcCatalog({ db: pool }) }),
-      table: patient(table, { readUnits: 1e9, writeUnits: 1e9 }, { tries: 3, sleep: async () => {} }),
-      fault,
+      pool: doomed.pool,
+      lake: openLake({ store, catalog: jdbcCatalog({ db: doomed.pool }) }),
+      table: patient(
+        ofTheLiving(table, () => requireLife(doomed)),
+        { readUnits: 1e9, writeUnits: 1e9 },
+        { tries: 3, sleep: async () => {} },
+      ),
+      limits: pick(next, crashLimits),
+      fault: async (point) => {
+        requireLife(doomed);
+        await doomed.fault();
+        // A proof that takes its time: others overtake it.
+        if (point === 'before-verify' && next() < 0.3) await setTimeout(next() * 40);
+      },
     });
     return true;
   } catch (error) {
-    const words = error instanceof Error ? error.message : String(error);
     // Only what was done to it may fail it.
-    expect(words).toMatch(
-      /^killed$|no connection|answer was lost|slow down|Cannot use a pool|could not commit|terminat/i,
-    );
+    expect(error instanceof Error ? error.message : String(error)).toMatch(expectedFaults);
     await expireLeases(admin);
     return false;
   } finally {
-    await close();
+    await doomed.close();
+  }
+};
+
+/** A compaction that dies at a point, or with failing calls, or ends. */
+const compactAttempt = async (
+  room: ArchiveRoom,
+  { url, admin, next, rate }: Pick<Attempt, 'url' | 'admin' | 'next' | 'rate'>,
+): Promise<void> => {
+  // It has three points.
+  const doomed = doomedAt(Math.floor(next() * 4), { url, admin });
+  const store = unreliableStore(room.deps.lake.store, next, rate / 4);
+  try {
+    await compactArchive(
+      {
+        pool: doomed.pool,
+        lake: openLake({ store, catalog: jdbcCatalog({ db: doomed.pool }) }),
+        stagingFolder: room.deps.stagingFolder,
+        table: 'ordens',
+      },
+      {
+        which: 'all',
+        fault: doomed.fault,
+      },
+    );
+  } catch (error) {
+    expect(error instanceof Error ? error.message : String(error)).toMatch(expectedFaults);
+    await expireLeases(admin);
+  } finally {
+    await doomed.close();
   }
 };
 
@@ -201,7 +178,17 @@ export const crashSeed = async (seed: number): Promise<void> => {
     const table = unreliable(inner, next, { rate, meddled, removing });
     for (let turn = 0; turn < 6; turn++) {
       const dieAt = next() < 0.8 ? 1 + Math.floor(next() * 14) : 0;
-      if (await attempt(room, { url: database.url, admin: database.pool, table, next, dieAt, rate })) break;
+      const ended = await attempt(room, {
+        url: database.url,
+        admin: database.pool,
+        table,
+        next,
+        dieAt,
+        rate,
+      });
+      if (next() < 0.3 && (await findTable(room.lake, archivedOrdersTable)))
+        await compactAttempt(room, { url: database.url, admin: database.pool, next, rate });
+      if (ended) break;
     }
     await expireLeases(database.pool);
     await room.run();
@@ -236,6 +223,7 @@ const requireInvariants = async (
     const receipt = await makeReceipt({ db: room.deps.pool, lake: room.lake }, { orderId: id, hash });
     expect(await verifyReceipt(receipt, { jwks: publicJwks(room.deps.keys) })).toMatchObject({ valid: true });
   }
+  await requireTrueLookup(room);
   // Never in neither place: every order is live under its id, archived in some version, or was removed by others.
   const ids = new Set(rows.map((row) => row.ordem_id));
   for (const item of initial) {
@@ -253,6 +241,26 @@ const requireInvariants = async (
   expect(open).toEqual([]);
   const { rows: intervals } = await room.deps.pool.query("SELECT 1 FROM intervals WHERE state <> 'done'");
   expect(intervals).toEqual([]);
+};
+
+/** The lookup never says that a file lacks an order which it holds. */
+const requireTrueLookup = async ({ lake, folder }: ArchiveRoom): Promise<void> => {
+  const table = await findTable(lake, archivedOrdersTable);
+  if (!table) return;
+  const session = await openDuckDb({ temporaryParent: folder });
+  try {
+    const files = await openFileCache({ store: lake.store, folder: join(folder, 'cache'), maxBytes: 1e9 });
+    for (const file of await tableFiles(lake, table)) {
+      for await (const rows of rowsOfFile(lake.store, file)) {
+        for (const { ordem_id: value } of rows) {
+          const mayHold = await findOrderFiles({ lake, session, files }, [[{ kind: 'ordem', value }]]);
+          expect(mayHold?.(file.path) ?? true).toBe(true);
+        }
+      }
+    }
+  } finally {
+    await session.close();
+  }
 };
 
 /**
@@ -276,8 +284,9 @@ export const killedRun = async ({
   const orders = openDynamoDb({ table: 'ordens', region: 'us-east-1', endpoint: standIn.url, credentials });
   const room = await archiveRoom(database.pool, orders.table);
   try {
-    const args = [database.url, room.folder, standIn.url, point, String(nth)];
-    const killed = await killsItself('archive-process.ts', args);
+    const killed = await killsItself('archive-process.ts', [
+      ...[database.url, room.folder, standIn.url, point, String(nth)],
+    ]);
     await expireLeases(database.pool);
     await requireNothingLost(room, orders.table, initial);
     await room.run();

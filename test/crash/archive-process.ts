@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { archiveOrders, defaultLimits, type FaultPoint } from '../../src/archive/archive-run.ts';
 import { parseAge } from '../../src/archive/due.ts';
 import { openDynamoDb } from '../../src/archive/dynamodb.ts';
+import type { OrdersTable } from '../../src/archive/orders-table.ts';
 import { patient } from '../../src/archive/patience.ts';
 import { jdbcCatalog } from '../../src/lake/catalog/jdbc.ts';
 import { openLake } from '../../src/lake/tables.ts';
@@ -17,12 +18,24 @@ const orders = openDynamoDb({
   ...{ table: 'ordens', region: 'us-east-1', endpoint },
   credentials: { accessKeyId: 'a', secretAccessKey: 'b' },
 });
+/** Pages of one order: a stand-in's page holds all that there are, and nothing would be read while others are archived. */
+const inSmallPages = (inner: OrdersTable): OrdersTable => ({
+  ...inner,
+  page: async (request) => {
+    const page = await inner.page(request);
+    const [first, ...others] = page.items;
+    const id = first?.ordem_id;
+    if (request.kind !== 'scan' || !first || !id || !('S' in id) || others.length === 0) return page;
+    return { ...page, items: [first], next: { ordem_id: id } };
+  },
+});
+
 let met = 0;
 await archiveOrders(
   {
     pool,
     lake: openLake({ store, catalog: jdbcCatalog({ db: pool }) }),
-    table: patient(orders.table, { readUnits: 1e6, writeUnits: 1e6 }),
+    table: patient(inSmallPages(orders.table), { readUnits: 1e6, writeUnits: 1e6 }),
     keys: await loadSigningKeys({ path: join(folder, 'keys.json') }),
     clock: () => new Date(),
     stagingFolder: join(folder, 'staging'),
