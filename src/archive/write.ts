@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DataFile } from '../lake/data-file.ts';
@@ -50,7 +51,9 @@ export const writeStage = async (
   stage: Stage,
   archivedAt: Date,
 ): Promise<DataFile> => {
-  const local = join(session.folder, 'ordens_arquivadas.parquet');
+  // A name of its own: DuckDB keeps what it knows of a file by its name, size and second, and would describe this one
+  // with the bounds of the batch before.
+  const local = join(session.folder, `${randomUUID()}.parquet`);
   const isLong = stage.longestLine > longLine;
   const { connection } = session;
   if (isLong) await connection.run('SET threads = 1');
