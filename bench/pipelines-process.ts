@@ -8,7 +8,6 @@ import { captureWindow } from '../src/pipelines/capture-window.ts';
 import { definePipeline } from '../src/pipelines/define.ts';
 import type { PipelineDeps } from '../src/pipelines/pipeline-deps.ts';
 import { runPipeline, underLease } from '../src/pipelines/run.ts';
-import { withSession } from '../src/pipelines/session.ts';
 import { openTransport } from '../src/pipelines/transport.ts';
 import { openPool } from '../src/platform/postgres.ts';
 import { openDirectoryStore } from '../src/platform/store/directory.ts';
@@ -113,13 +112,10 @@ const bronze = async (): Promise<void> => {
   const pipeline = bench('bench', rows);
   const deps = await openDeps([pipeline]);
   const begun = performance.now();
-  await withSession(deps, (session) =>
-    underLease(deps, pipeline, signal, ({ fence }) =>
-      captureWindow(
-        { ...deps, session: async () => session },
-        { pipeline, cadence: 'daily', window, fence, attemptId: 'att_bench', watermark: null, signal },
-      ),
-    ),
+  await underLease(deps, pipeline, signal, ({ fence }) =>
+    captureWindow(deps, {
+      ...{ pipeline, cadence: 'daily', window, fence, attemptId: 'att_bench', watermark: null, signal },
+    }),
   );
   report({ seconds: (performance.now() - begun) / 1000 });
   await deps.end();

@@ -10,7 +10,7 @@ import { allRows, type DuckSession, quoteName, quoteText } from './duckdb-sessio
 import { duckType, fieldIdsSql } from './duckdb-types.ts';
 import { writeLocation } from './lake-files.ts';
 import { type PartitionColumn, partitionColumns } from './manifest-schemas.ts';
-import { currentSchema, defaultSortOrder, defaultSpec } from './metadata.ts';
+import { currentSchema, defaultSortOrder, defaultSpec, type TableMetadata } from './metadata.ts';
 import { parquetStats } from './parquet-stats.ts';
 import { partitionText } from './partition-text.ts';
 import { childrenOf, type Field, fieldsById, fixedOf } from './schema.ts';
@@ -296,15 +296,8 @@ export const importDataFile = async (
 ): Promise<DataFile> => {
   const { metadata } = table;
   const partition = options.partition ?? [];
-  const spec = defaultSpec(metadata);
-  const columns = partitionColumns(spec, metadata.schemas);
-  if (partition.length !== columns.length) {
-    throw new Error(
-      `${localFile}: expected ${columns.length} partition values (${columns.map((column) => column.name).join(', ')}), found ${partition.length}`,
-    );
-  }
+  const path = dataLocation(metadata, partition);
   const stats = await parquetStats(deps.session.connection, currentSchema(metadata), localFile);
-  const path = `${metadata.location}/data/${partitionFolder(columns, partition)}${randomUUID()}.parquet`;
   const bytes = await writeLocation(
     deps.lake.store,
     path,
@@ -315,12 +308,23 @@ export const importDataFile = async (
     content: 'data',
     path,
     format: 'PARQUET',
-    specId: spec['spec-id'],
+    specId: metadata['default-spec-id'],
     partition,
     bytes,
     ...stats,
     ...(sortOrderId === 0 ? {} : { sortOrderId }),
   };
+};
+
+/** A new file's place among the table's data. @throws Error for values that do not fit the default spec */
+export const dataLocation = (metadata: TableMetadata, partition: readonly PartitionValue[]): string => {
+  const columns = partitionColumns(defaultSpec(metadata), metadata.schemas);
+  if (partition.length !== columns.length) {
+    throw new Error(
+      `${metadata.location}: expected ${columns.length} partition values (${columns.map((column) => column.name).join(', ')}), found ${partition.length}`,
+    );
+  }
+  return `${metadata.location}/data/${partitionFolder(columns, partition)}${randomUUID()}.parquet`;
 };
 
 /** `day=2026-11-22/area=CRD/`: for people and for engines without Iceberg; Iceberg readers do not look at it. */

@@ -1,11 +1,7 @@
-import { randomUUID } from 'node:crypto';
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { timestampTZValue } from '@duckdb/node-api';
 import type { DataFile } from '../lake/data-file.ts';
-import { copyOptions, importDataFile, projectToTable } from '../lake/data-writer.ts';
 import { allRows, type DuckSession, quoteText } from '../lake/duckdb-session.ts';
 import type { FileCache } from '../lake/file-cache.ts';
+import { type RowValue, writeRows } from '../lake/parquet-rows.ts';
 import {
   append,
   createTable,
@@ -87,87 +83,47 @@ export type SetFacts = Window & {
   readonly cadence: CadenceName;
 };
 
-export type BronzeDeps = { readonly lake: Lake; readonly session: DuckSession };
+const micros = (at: Date): bigint => BigInt(at.getTime()) * 1000n;
 
-const tz = (at: Date) => timestampTZValue(BigInt(at.getTime()) * 1000n);
+const dayOf = (at: Date): number => Math.floor(at.getTime() / 86_400_000);
+
+/** In the order of `bronzeColumns`. */
+const toRow = (
+  { setId, cadence, from, to }: SetFacts,
+  { captureId, range, capture }: PlacedCapture,
+): RowValue[] => [
+  ...[captureId, setId, cadence, micros(from), micros(to)],
+  ...[JSON.stringify(range.slice), micros(range.from), micros(range.to), capture.page],
+  ...[capture.method, capture.address, JSON.stringify(capture.sent)],
+  ...[capture.status, JSON.stringify(capture.headers), micros(capture.fetchedAt), capture.ms],
+  ...[capture.body, capture.bodyHash, capture.records, capture.refused, capture.detail],
+];
 
 /**
  * Writes captures as Parquet files of bronze. Nothing is visible before a commit. The files lie by day of fetching,
  * so there is more than one only around midnight.
  */
 export const writeBronze = async (
-  { lake, session }: BronzeDeps,
+  { store }: Pick<Lake, 'store'>,
   table: Table,
   facts: SetFacts,
   captures: readonly PlacedCapture[],
 ): Promise<{ files: DataFile[]; fileOf: (capture: Capture) => string }> => {
-  const { connection } = session;
-  const types: Record<string, string> = { int: 'INTEGER', timestamptz: 'TIMESTAMPTZ', binary: 'BLOB' };
-  const columns = bronzeColumns.map(({ name, type }) => `${name} ${types[String(type)] ?? 'VARCHAR'}`);
-  await connection.run(`CREATE OR REPLACE TABLE bronze_stage (${columns.join(', ')})`);
-  const appender = await connection.createAppender('bronze_stage');
-  const text = (value: string | null): void =>
-    value === null ? appender.appendNull() : appender.appendVarchar(value);
-  const int = (value: number | null): void =>
-    value === null ? appender.appendNull() : appender.appendInteger(value);
-  for (const { captureId, range, capture } of captures) {
-    text(captureId);
-    text(facts.setId);
-    text(facts.cadence);
-    appender.appendTimestampTZ(tz(facts.from));
-    appender.appendTimestampTZ(tz(facts.to));
-    text(JSON.stringify(range.slice));
-    appender.appendTimestampTZ(tz(range.from));
-    appender.appendTimestampTZ(tz(range.to));
-    int(capture.page);
-    text(capture.method);
-    text(capture.address);
-    text(JSON.stringify(capture.sent));
-    int(capture.status);
-    text(JSON.stringify(capture.headers));
-    appender.appendTimestampTZ(tz(capture.fetchedAt));
-    int(capture.ms);
-    appender.appendBlob(capture.body);
-    text(capture.bodyHash);
-    int(capture.records);
-    text(capture.refused);
-    text(capture.detail);
-    appender.endRow();
+  const files = new Map<number, DataFile>();
+  for (const day of new Set(captures.map(({ capture }) => dayOf(capture.fetchedAt)))) {
+    const rows = captures
+      .filter(({ capture }) => dayOf(capture.fetchedAt) === day)
+      .map((capture) => toRow(facts, capture));
+    files.set(day, await writeRows(store, table, rows, [day]));
   }
-  appender.closeSync();
-  try {
-    const files = new Map<number, DataFile>();
-    for (const day of new Set(captures.map(({ capture }) => dayOf(capture.fetchedAt)))) {
-      files.set(day, await writeDay({ lake, session }, table, day));
-    }
-    return {
-      files: [...files.values()],
-      fileOf: ({ fetchedAt }) => {
-        const path = files.get(dayOf(fetchedAt))?.path;
-        if (path === undefined) throw new Error(`no bronze file was written for ${fetchedAt.toISOString()}`);
-        return path;
-      },
-    };
-  } finally {
-    await connection.run('DROP TABLE IF EXISTS bronze_stage');
-  }
-};
-
-const dayOf = (at: Date): number => Math.floor(at.getTime() / 86_400_000);
-
-/** One day's file, straight from the stage: bodies are large, and sorting them into partitions would copy each twice. */
-const writeDay = async ({ lake, session }: BronzeDeps, table: Table, day: number): Promise<DataFile> => {
-  const local = join(session.folder, `bronze-${randomUUID()}.parquet`);
-  const from = `TIMESTAMPTZ ${quoteText(new Date(day * 86_400_000).toISOString())}`;
-  const to = `TIMESTAMPTZ ${quoteText(new Date((day + 1) * 86_400_000).toISOString())}`;
-  try {
-    await session.connection.run(
-      `COPY (${projectToTable(table, 'bronze_stage')} WHERE obtido_em >= ${from} AND obtido_em < ${to}) TO ${quoteText(local)} (${copyOptions(table)}, COMPRESSION_LEVEL 1)`,
-    );
-    return await importDataFile({ lake, session }, table, local, { partition: [day] });
-  } finally {
-    await rm(local, { force: true });
-  }
+  return {
+    files: [...files.values()],
+    fileOf: ({ fetchedAt }) => {
+      const path = files.get(dayOf(fetchedAt))?.path;
+      if (path === undefined) throw new Error(`no bronze file was written for ${fetchedAt.toISOString()}`);
+      return path;
+    },
+  };
 };
 
 /**

@@ -17,7 +17,6 @@ import {
 import type { Pipeline } from './declaration.ts';
 import type { Fault } from './faults.ts';
 import { type Capture, openPageReader, type ReaderDeps, sha256 } from './page-reader.ts';
-import type { LazySession } from './session.ts';
 import { beginning, findOpenSet, leaveSet, moveSet, openSet, type Progress } from './sets.ts';
 import { type CadenceName, cadencesOf, type RangeRequest, requestsOf, stepOf } from './windows.ts';
 
@@ -31,8 +30,6 @@ const resumeMs = 6 * 3_600_000;
 export type CaptureDeps = ReaderDeps & {
   readonly pool: Pool;
   readonly lake: Lake;
-  /** Asked for when there is a body to write. */
-  readonly session: LazySession;
   readonly fault?: Fault;
   readonly onPage?: (capture: Capture) => void;
 };
@@ -154,12 +151,7 @@ const openBatch = (
     const written =
       news.length === 0
         ? undefined
-        : await writeBronze(
-            { lake: deps.lake, session: await deps.session() },
-            await ensureBronze(deps.lake, pipeline.name),
-            facts,
-            news,
-          );
+        : await writeBronze(deps.lake, await ensureBronze(deps.lake, pipeline.name), facts, news);
     await transaction(deps.pool, async (tx) => {
       const commitId = `${attemptId}-bronze-${flushes}`;
       await commitBronze(deps.lake, tx, { fence, facts, captures: batch, same, written, commitId });

@@ -183,7 +183,7 @@ const takeWindow = async (
   run: HeldRun,
   due: DueWindow,
 ): Promise<WindowOutcome & { retryOthers: boolean }> => {
-  const { deps, pipeline, session, fence, signal } = run;
+  const { deps, pipeline, fence, signal } = run;
   const at = deps.clock();
   const begun = performance.now();
   const attemptId = newId('att', at);
@@ -193,7 +193,7 @@ const takeWindow = async (
   const interval = await beginWindow(run, due, attemptId, at);
   try {
     const captured = await captureWindow(
-      { ...deps, session, onPage: pageProgress(run, cadence) },
+      { ...deps, onPage: pageProgress(run, cadence) },
       {
         ...{ pipeline, cadence, window: { from, to }, fence, attemptId, signal },
         watermark: last?.watermark ?? null,
