@@ -85,7 +85,8 @@ const writePage = async (
   parts: readonly Uint8Array[],
 ): Promise<Page> => {
   const whole = Buffer.concat(column.required ? parts : [definitionLevels(values), ...parts]);
-  const data = await compress(whole, { params: { [constants.ZSTD_c_compressionLevel]: 1 } });
+  const params = { [constants.ZSTD_c_compressionLevel]: 1 };
+  const data = await compress(whole, { params, chunkSize: 256 * 1024 });
   const facts: Thrift = {
     struct: { 1: { i32: values.length }, 2: { i32: plain }, 3: { i32: rle }, 4: { i32: rle } },
   };

@@ -1,18 +1,11 @@
-import {
-  BIGINT,
-  DuckDBDataChunk,
-  type DuckDBType,
-  INTEGER,
-  TIMESTAMPTZ,
-  timestampTZValue,
-  VARCHAR,
-} from '@duckdb/node-api';
+import { BIGINT, INTEGER, TIMESTAMPTZ, timestampTZValue, VARCHAR } from '@duckdb/node-api';
 import { Ajv } from 'ajv';
 import { z } from 'zod';
 import { allRows, type DuckSession, quoteName, quoteText } from '../lake/duckdb-session.ts';
 import { maskText } from '../shared/mask.ts';
 import type { ContractMode, Pipeline, RecordSchema, SilverColumn, Slice } from './declaration.ts';
 import { at, type JsonKind, jsonText, listAt, parseExactly, textOf, valueText } from './records.ts';
+import { openStage } from './session-stage.ts';
 import { castSql, textColumn, variantColumn } from './typing-sql.ts';
 import { formatInstant } from './url-template.ts';
 
@@ -43,8 +36,6 @@ export type Typed = {
   /** What people should know: fields that are gone, fields that are new. */
   readonly notices: readonly string[];
 };
-
-const chunkRows = 2_048;
 
 /** `apaga`: the record is a row; its key is gone; all keys are gone (see emptied.ts). */
 const [kept, keyGone, allGone] = [0, 1, 2];
@@ -99,42 +90,12 @@ const fieldColumn = (field: string, taken: ReadonlySet<string>): string => {
   return taken.has(plain) ? `${plain}__novo` : plain;
 };
 
-/** Gathers rows in columns and hands them to DuckDB by the chunk. */
-const openStage = async (
-  session: DuckSession,
-  table: string,
-  columns: readonly { name: string; type: DuckDBType; sql: string }[],
-) => {
-  const { connection } = session;
-  await connection.run(
-    `CREATE OR REPLACE TABLE ${table} (${columns.map(({ name, sql }) => `${name} ${sql}`).join(', ')})`,
-  );
-  const appender = await connection.createAppender(table);
-  const types = columns.map(({ type }) => type);
-  let rows: (string | number | bigint | null | ReturnType<typeof timestampTZValue>)[][] = columns.map(
-    () => [],
-  );
-  const flush = (): void => {
-    const count = rows[0]?.length ?? 0;
-    if (count === 0) return;
-    const chunk = DuckDBDataChunk.create(types, count);
-    chunk.setColumns(rows);
-    appender.appendDataChunk(chunk);
-    rows = columns.map(() => []);
-  };
-  return {
-    add: (
-      values: readonly (string | number | bigint | null | ReturnType<typeof timestampTZValue>)[],
-    ): void => {
-      for (const [index, value] of values.entries()) rows[index]?.push(value);
-      if ((rows[0]?.length ?? 0) >= chunkRows) flush();
-    },
-    close: (): void => {
-      flush();
-      appender.closeSync();
-    },
-  };
-};
+const answerColumns = [
+  { name: 'resposta', type: INTEGER, sql: 'INTEGER' },
+  { name: 'captura_id', type: VARCHAR, sql: 'VARCHAR' },
+  { name: 'conjunto_id', type: VARCHAR, sql: 'VARCHAR' },
+  { name: 'visto', type: TIMESTAMPTZ, sql: 'TIMESTAMPTZ' },
+];
 
 const violationColumns = [
   { name: '_registro', type: BIGINT, sql: 'BIGINT' },
@@ -148,7 +109,8 @@ const violationColumns = [
  * Reads bodies into DuckDB, record by record and body by body, so that memory does not grow with them. Makes, in the
  * session:
  *
- * - `brutos`: `_registro, captura_id, conjunto_id, posicao, visto, apaga` and a text for each column
+ * - `brutos`: `_registro, captura_id, conjunto_id, posicao, visto, apaga` and a text for each column; a view of `textos`
+ *   and `respostas`, as a value costs a call into DuckDB, and those of an answer are the same in all of its records
  * - `registros`: `_registro` and the typed columns, for the rows that keep to the contract
  * - `chaves`: `_registro` and the typed columns of *all* rows, for whoever has to know which keys were seen
  * - `violacoes`: `_registro, coluna, motivo, detalhe, alcance` (`linha`: the row is out; `valor`: the value is)
@@ -162,12 +124,11 @@ export const typeRecords = async (
 ): Promise<Typed> => {
   const { silver } = pipeline;
   const columns = Object.entries(silver.columns);
-  const stage = await openStage(session, 'brutos', [
+  const answers = await openStage(session, 'respostas', answerColumns);
+  const stage = await openStage(session, 'textos', [
     { name: '_registro', type: BIGINT, sql: 'BIGINT' },
-    { name: 'captura_id', type: VARCHAR, sql: 'VARCHAR' },
-    { name: 'conjunto_id', type: VARCHAR, sql: 'VARCHAR' },
+    { name: 'resposta', type: INTEGER, sql: 'INTEGER' },
     { name: 'posicao', type: INTEGER, sql: 'INTEGER' },
-    { name: 'visto', type: TIMESTAMPTZ, sql: 'TIMESTAMPTZ' },
     { name: 'apaga', type: INTEGER, sql: 'INTEGER' },
     { name: 'outros', type: VARCHAR, sql: 'VARCHAR' },
     ...columns.map(([name]) => ({ name: textColumn(name), type: VARCHAR, sql: 'VARCHAR' })),
@@ -177,20 +138,26 @@ export const typeRecords = async (
     violations.add([record, column, reason, detail, scope]),
   );
   let next = 0n;
+  let answer = 0;
   for await (const body of bodies) {
     const text = textOf(body.bytes);
     const list = text === '' ? [] : listAt(parseExactly(text), pipeline.source.records);
     const plain =
       silver.schema && text !== '' ? listAt(JSON.parse(text), pipeline.source.records) : undefined;
     const seen = timestampTZValue(BigInt(body.fetchedAt.getTime()) * 1000n);
+    answers.add([++answer, body.captureId, body.setId, seen]);
     for (const [position, record] of list.entries()) {
       const row = reading.row(next, record, plain?.[position], body);
-      const place = [next, body.captureId, body.setId, position, seen, row.deletes, row.others];
+      const place = [next, answer, position, row.deletes, row.others];
       stage.add([...place, ...row.texts]);
       next++;
     }
   }
   stage.close();
+  answers.close();
+  await session.connection.run(
+    'CREATE OR REPLACE VIEW brutos AS SELECT t.*, r.captura_id, r.conjunto_id, r.visto FROM textos t JOIN respostas r USING (resposta)',
+  );
   violations.close();
   const notices = reading.notices(Number(next));
   const evolved = await castRecords(session, pipeline);
@@ -313,7 +280,7 @@ const castRecords = async (
     column.required === true || silver.key.includes(name);
   const others = await allRows(
     connection,
-    'SELECT DISTINCT unnest(json_keys(outros)) AS field FROM brutos WHERE outros IS NOT NULL ORDER BY field',
+    'SELECT DISTINCT unnest(json_keys(outros)) AS field FROM textos WHERE outros IS NOT NULL ORDER BY field',
   );
   const taken = new Set(columns.map(([name]) => name));
   const added = others.map(({ field }) => {
@@ -324,7 +291,7 @@ const castRecords = async (
   const typed = columns.map(([name, column]) => `${castSql(column, textColumn(name))} AS ${quoteName(name)}`);
   const extra = added.map(({ name, sql }) => `${sql} AS ${quoteName(name)}`);
   await connection.run(
-    `CREATE OR REPLACE TABLE chaves AS SELECT _registro, ${[...typed, ...extra].join(', ')} FROM brutos`,
+    `CREATE OR REPLACE TABLE chaves AS SELECT _registro, ${[...typed, ...extra].join(', ')} FROM textos`,
   );
 
   for (const [name, column] of columns) {
@@ -335,13 +302,13 @@ const castRecords = async (
     if (mode !== 'evolve') {
       await connection.run(
         `INSERT INTO violacoes SELECT c._registro, ${quoteText(name)}, 'tipo', ${detail}, '${scope}'
-         FROM chaves c JOIN brutos b USING (_registro) WHERE ${lost}`,
+         FROM chaves c JOIN textos b USING (_registro) WHERE ${lost}`,
       );
     }
     if (!required(name, column)) continue;
     await connection.run(
       `INSERT INTO violacoes SELECT c._registro, ${quoteText(name)}, 'ausente', 'expected a value, found none', 'linha'
-       FROM chaves c JOIN brutos b USING (_registro) WHERE b.${textColumn(name)} IS NULL AND ${silver.key.includes(name) ? `b.apaga <> ${allGone}` : `b.apaga = ${kept}`}
+       FROM chaves c JOIN textos b USING (_registro) WHERE b.${textColumn(name)} IS NULL AND ${silver.key.includes(name) ? `b.apaga <> ${allGone}` : `b.apaga = ${kept}`}
          AND c._registro NOT IN (SELECT _registro FROM violacoes WHERE alcance = 'linha')`,
     );
   }
@@ -366,11 +333,11 @@ const castRecords = async (
   );
   await connection.run(
     `CREATE OR REPLACE TABLE registros AS SELECT ${['c.*', ...variantSql].join(', ')}
-     FROM chaves c ${variants.length > 0 ? 'JOIN brutos b USING (_registro)' : ''}
+     FROM chaves c ${variants.length > 0 ? 'JOIN textos b USING (_registro)' : ''}
      WHERE c._registro NOT IN (SELECT _registro FROM violacoes WHERE alcance = 'linha')${
        silver.deletes?.all === undefined
          ? ''
-         : ` AND c._registro NOT IN (SELECT _registro FROM brutos WHERE apaga = ${allGone})`
+         : ` AND c._registro NOT IN (SELECT _registro FROM textos WHERE apaga = ${allGone})`
      }`,
   );
   return [
@@ -387,7 +354,7 @@ const variantsOf = async (
   for (const [name] of columns) {
     const [found] = await allRows(
       session.connection,
-      `SELECT 1 AS hit FROM chaves c JOIN brutos b USING (_registro) WHERE c.${quoteName(name)} IS NULL AND b.${textColumn(name)} IS NOT NULL LIMIT 1`,
+      `SELECT 1 AS hit FROM chaves c JOIN textos b USING (_registro) WHERE c.${quoteName(name)} IS NULL AND b.${textColumn(name)} IS NOT NULL LIMIT 1`,
     );
     if (found) names.push(name);
   }
