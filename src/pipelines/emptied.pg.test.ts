@@ -113,7 +113,7 @@ describe('a record that says that all rows are gone', () => {
           expect(await shown()).toEqual(merged);
         },
       ),
-      { numRuns: 12, endOnFailure: true },
+      { numRuns: 6, endOnFailure: true },
     );
   });
 
