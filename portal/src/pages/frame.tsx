@@ -24,6 +24,7 @@ export const Frame = ({ children }: { children: ReactNode }) => {
   const { session, may, signOut } = useDesk();
   const { path } = usePlace();
   const current = sectionOf(path);
+  const unread = useUnread();
   return (
     <>
       <a className="skip" href="#conteudo">
@@ -41,7 +42,12 @@ export const Frame = ({ children }: { children: ReactNode }) => {
                 <li key={to}>
                   <Link to={to} aria-current={current === to ? 'page' : undefined}>
                     {name}
-                    {to === '/relatorios' && <UnreadReports />}
+                    {to === '/relatorios' && unread > 0 && (
+                      <span className="unread">
+                        {unread}
+                        <span className="hidden"> novos</span>
+                      </span>
+                    )}
                   </Link>
                 </li>
               ))}
@@ -54,6 +60,9 @@ export const Frame = ({ children }: { children: ReactNode }) => {
           </button>
         </div>
       </header>
+      <p role="status" className="hidden">
+        {unread > 0 && unreadWords(unread)}
+      </p>
       <Expired />
       <main id="conteudo" tabIndex={-1}>
         {children}
@@ -83,27 +92,20 @@ const Expired = () => {
   );
 };
 
-/** How many reports ended and were not looked at since; told to those who can't see the number as well. */
-const UnreadReports = () => {
-  const { call, expired } = useDesk();
+/** How many reports ended and were not looked at since. */
+const useUnread = (): number => {
+  const { call, expired, may } = useDesk();
   const { path } = usePlace();
   const { data, reload } = useLoad(
-    expired ? null : 'unread',
+    expired || !may('reports:read') ? null : 'unread',
     (signal) => call('GET /v1/reports', { query: { unread: 'true', limit: 1 }, signal }),
     { everyMs: 15_000 },
   );
   // Reports are looked at and downloaded on pages: what is new may be another number on the next one.
   // biome-ignore lint/correctness/useExhaustiveDependencies: each page that is come to asks again
   useEffect(() => reload(), [path, reload]);
-  const unread = data?.unread ?? 0;
-  return (
-    <span role="status">
-      {unread > 0 && (
-        <span className="unread">
-          {unread}
-          <span className="hidden">{unread === 1 ? ' relatório terminou' : ' relatórios terminaram'}</span>
-        </span>
-      )}
-    </span>
-  );
+  return data?.unread ?? 0;
 };
+
+const unreadWords = (unread: number): string =>
+  unread === 1 ? '1 relatório terminou' : `${unread} relatórios terminaram`;

@@ -1,7 +1,6 @@
 import { type FormEvent, useState } from 'react';
-import type { Query } from '../api/client.ts';
 import type { OrderSummary } from '../api/openapi.ts';
-import { document, instant, money, startOfDay } from '../format.ts';
+import { document, instant, money } from '../format.ts';
 import { ArchivedNotice } from '../parts/archived-notice.tsx';
 import { useAreas } from '../parts/area-options.ts';
 import { OrderBadge, VerdictBadge } from '../parts/badge.tsx';
@@ -12,24 +11,7 @@ import { ProblemNotice } from '../parts/problem-notice.tsx';
 import { Link, navigate, usePlace } from '../router.tsx';
 import { useDesk } from '../session/session.tsx';
 import { orderStatus } from '../words/words.ts';
-
-const pageSize = 25;
-
-/** The question to the API that the address of the page stands for. */
-export const orderQuery = (query: URLSearchParams): Query<'GET /v1/orders'> => {
-  const text = (name: string): string | undefined => query.get(name) || undefined;
-  const from = startOfDay(query.get('de') ?? '');
-  const to = startOfDay(query.get('ate') ?? '', 1);
-  const status = Object.keys(orderStatus).find((one) => one === query.get('situacao'));
-  return {
-    limit: pageSize,
-    ...(text('area') ? { areaId: text('area') as string } : {}),
-    ...(status ? { status: status as OrderSummary['status'] } : {}),
-    ...(from ? { from } : {}),
-    ...(to ? { to } : {}),
-    ...(text('cursor') ? { cursor: text('cursor') as string } : {}),
-  };
-};
+import { orderQuery } from './order-query.ts';
 
 const filterNames = ['area', 'situacao', 'de', 'ate'] as const;
 

@@ -62,6 +62,10 @@ const People = ({ people }: { people: readonly OrderPerson[] }) => (
   </table>
 );
 
+/** `Ana, Bruno e Carla`: by name, since the order of the ids says nothing. */
+const inWords = (names: readonly string[]): string =>
+  new Intl.ListFormat('pt-BR').format(names.toSorted((one, other) => one.localeCompare(other, 'pt-BR')));
+
 const Combinations = ({
   sets,
   total,
@@ -75,7 +79,7 @@ const Combinations = ({
     <h3>Quem pode assinar</h3>
     <ul>
       {sets.slice(0, shown).map((set) => (
-        <li key={set.join(' ')}>{set.map(name).join(' e ')}</li>
+        <li key={set.join(' ')}>{inWords(set.map(name))}</li>
       ))}
     </ul>
     {total > Math.min(shown, sets.length) && (

@@ -13,6 +13,8 @@ export const ProblemNotice = ({
   retry?: (() => void) | undefined;
   children?: ReactNode;
 }) => {
+  // The frame says it, with the way to sign in again.
+  if (problem.type === 'unauthenticated') return null;
   const { title, advice } = problemWords(problem);
   return (
     <Notice kind="bad" title={title}>

@@ -5,6 +5,12 @@ type Words = { title: string; advice?: string };
 const byType: Record<string, Words> = {
   'validation-failed': { title: 'Há campos a corrigir', advice: 'Veja o que está apontado em cada campo.' },
   'malformed-body': { title: 'O pedido não pôde ser lido' },
+  'malformed-request': { title: 'O pedido não pôde ser lido' },
+  'request-timeout': {
+    title: 'O pedido demorou demais para chegar',
+    advice: 'Confira a conexão e tente de novo.',
+  },
+  'headers-too-large': { title: 'O pedido é grande demais' },
   'body-too-large': { title: 'O pedido é grande demais' },
   'invalid-cursor': { title: 'Esta página da lista não existe mais', advice: 'Volte ao início da lista.' },
   unauthenticated: { title: 'Sua sessão expirou', advice: 'Entre de novo para continuar.' },

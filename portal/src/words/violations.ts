@@ -1,8 +1,8 @@
 /** What the API finds wrong with a field, in Portuguese. Each pattern is a message of the API's own checks. */
 const patterns: readonly [RegExp, (...parts: string[]) => string][] = [
+  [/^expected a CPF or a CNPJ/, () => 'Informe um CPF ou um CNPJ válido.'],
   [/^expected a CPF/, () => 'Informe um CPF válido, com 11 dígitos.'],
   [/^expected a CNPJ/, () => 'Informe um CNPJ válido, com 14 caracteres.'],
-  [/^expected a CPF or a CNPJ/, () => 'Informe um CPF ou um CNPJ válido.'],
   [/^expected a value: the area takes no order without one/, () => 'A área exige o valor da ordem.'],
   [/^expected at least (.+), the area's limit/, (least) => `O mínimo da área é ${least}.`],
   [/^expected at most (.+), the area's limit/, (most) => `O máximo da área é ${most}.`],
@@ -42,6 +42,7 @@ const patterns: readonly [RegExp, (...parts: string[]) => string][] = [
   [/^expected a rule that could not be read/, () => 'Esta regra não está mais em dúvida.'],
   [/^expected what the text of the rule says/, () => 'Diga quem assina segundo a regra.'],
   [/^expected text without/, () => 'O texto tem caracteres que não podem ser gravados.'],
+  [/^Too small: expected array to have >=(\d+) items/, (least) => `Inclua pelo menos ${least}.`],
   [
     /^Too small: expected string to have >=(\d+) characters/,
     (least) => `Escreva pelo menos ${least} caracteres.`,
