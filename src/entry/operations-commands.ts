@@ -1,5 +1,5 @@
 import { verifyAudit } from '../platform/audit.ts';
-import { type CliContext, type RegisterCommands, UserError, write } from '../platform/cli.ts';
+import { type CliContext, type RegisterCommands, UserError, writeAnswer } from '../platform/cli.ts';
 import { type Jobs, openJobs } from '../platform/jobs.ts';
 import { openLog } from '../platform/log.ts';
 import { loadSigningKeys, publicJwks, signingKeysFile } from '../platform/signing-keys.ts';
@@ -45,13 +45,6 @@ const table = (rows: readonly Row[]): string => {
   return [line(names), ...rows.map((row) => line(names.map((name) => row[name] ?? '')))].join('\n');
 };
 
-const answer = (
-  context: CliContext,
-  json: boolean | undefined,
-  value: unknown,
-  text: string,
-): Promise<void> => write(context.stdout, json ? `${JSON.stringify(value)}\n` : `${text}\n`);
-
 export const registerJobs: RegisterCommands = (program, context) => {
   const jobs = program
     .command('jobs')
@@ -63,7 +56,7 @@ export const registerJobs: RegisterCommands = (program, context) => {
     )
     .action(async ({ json }: { json?: boolean }) => {
       const overview = await withJobs(context, (open) => open.overview());
-      await answer(context, json, overview, table(overview));
+      await writeAnswer(context, json, overview, table(overview));
     });
   jobs
     .command('dead')
@@ -82,7 +75,7 @@ export const registerJobs: RegisterCommands = (program, context) => {
         job: JSON.stringify(job.data),
         reason: maskText(reasonOf(job.error)),
       }));
-      await answer(
+      await writeAnswer(
         context,
         command.optsWithGlobals().json,
         dead,
@@ -110,7 +103,7 @@ export const registerJobs: RegisterCommands = (program, context) => {
         const moved = await withJobs(context, (open) =>
           open.redrive(queue, ids.length > 0 ? ids : undefined),
         );
-        await answer(
+        await writeAnswer(
           context,
           command.optsWithGlobals().json,
           { queue, moved },
@@ -144,7 +137,7 @@ export const registerAudit: RegisterCommands = (program, context) => {
         const verdict = await verifyAudit({ db, store: store.store, jwks });
         const summary = `${verdict.records} rows in ${verdict.batches} seals, ${verdict.unsealed} not sealed yet.`;
         const faults = verdict.faults.map(({ batch, fault }) => `seal ${batch}: ${fault}`);
-        await answer(
+        await writeAnswer(
           context,
           json,
           verdict,

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { type CliContext, UserError, write } from '../platform/cli.ts';
+import { type CliContext, UserError, writeAnswer } from '../platform/cli.ts';
 import { workFolder } from '../platform/work-folder.ts';
 import { withTable } from './command-lake.ts';
 import { openDuckDb } from './duckdb-session.ts';
@@ -33,7 +33,7 @@ export const addMaintenanceCommands = (table: Command, context: CliContext): voi
             : new Date(lake.clock().getTime() - options.olderThan.ms);
         const keep = options.keepLast === undefined ? {} : { keepLast: options.keepLast };
         const done = await expireSnapshots(lake, name, { olderThan, ...keep });
-        await answer(
+        await writeAnswer(
           context,
           options.json,
           done,
@@ -59,7 +59,7 @@ the end of the command that made it, and every commit within a minute where a wo
         const location = hiveLocation(lake, changed);
         const statements = hiveStatements(lake, changed);
         const text = on ? statements : `the manifests in ${location} are gone`;
-        await answer(context, options.json, on ? { location, statements } : { location: null }, text);
+        await writeAnswer(context, options.json, on ? { location, statements } : { location: null }, text);
       }),
     );
   table
@@ -87,7 +87,7 @@ the end of the command that made it, and every commit within a minute where a wo
         });
         const verb = options.dryRun ? 'would be removed' : 'removed';
         const names = options.dryRun ? done.keys.map((key) => `${key}\n`).join('') : '';
-        await answer(
+        await writeAnswer(
           context,
           options.json,
           done,
@@ -111,7 +111,7 @@ the end of the command that made it, and every commit within a minute where a wo
             ? new UserError(error.message)
             : error;
         });
-        await answer(
+        await writeAnswer(
           context,
           json,
           { from: before, to },
@@ -144,7 +144,12 @@ const compact = (
       const text = committed
         ? `${done.filesBefore} files (${done.bytesBefore} bytes) became ${done.filesAfter} (${done.bytesAfter} bytes) in ${done.partitions} partitions, snapshot ${committed.snapshotId}`
         : 'nothing to join';
-      await answer(context, options.json, { ...counts, snapshotId: committed?.snapshotId ?? null }, text);
+      await writeAnswer(
+        context,
+        options.json,
+        { ...counts, snapshotId: committed?.snapshotId ?? null },
+        text,
+      );
     } catch (error) {
       if (error instanceof TableConflictError)
         throw new UserError(`${error.message}; nothing was changed, run it again`, 1);
@@ -153,13 +158,6 @@ const compact = (
       await session.close();
     }
   });
-
-const answer = (
-  context: CliContext,
-  json: boolean | undefined,
-  value: unknown,
-  text: string,
-): Promise<void> => write(context.stdout, json ? `${JSON.stringify(value)}\n` : `${text}\n`);
 
 type Age = { readonly ms: number } | { readonly at: Date };
 

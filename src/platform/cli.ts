@@ -42,3 +42,11 @@ export const write = (stream: Writable, text: string | Uint8Array): Promise<void
   new Promise((resolve, reject) => {
     stream.write(text, (error) => (error ? reject(error) : resolve()));
   });
+
+/** Prints what a command found: as one line of JSON for machines, else as text. */
+export const writeAnswer = (
+  { stdout }: Pick<CliContext, 'stdout'>,
+  json: boolean | undefined,
+  value: unknown,
+  text: string,
+): Promise<void> => write(stdout, json ? `${JSON.stringify(value)}\n` : `${text}\n`);

@@ -1,24 +1,17 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sandboxCases } from '../../sandbox/cases.ts';
 import { assemble, assemblyPoints } from '../../src/orders/assembly.ts';
 import { notificationPoints, notifyParticipants } from '../../src/orders/notification.ts';
 import { type Desk, openDesk } from '../services/desk.ts';
-import { expectSettledOnce } from './invariants.ts';
+import { callbackUrl, decidable } from './decidable-orders.ts';
+import { type Ends, expectSettledOnce } from './invariants.ts';
 
 // A crash as a fault inside the process: the job stops at a named point and is run again, as often as chance
 // says, sometimes beside a twin. The real kills are in worker-kills.pg.test.ts.
 
-/** Public, and nobody: with a callback the outcome has follow-up jobs, and a transaction of several statements. */
-const callbackUrl = 'https://example.com/hook';
-
 class Crash extends Error {}
 
 const points = [...assemblyPoints, ...notificationPoints];
-const decidable = sandboxCases().flatMap(({ request, expect: ends }) =>
-  'verdict' in ends ? [{ request, ends }] : [],
-);
-
 let desk: Desk;
 beforeAll(async () => {
   desk = await openDesk({ worker: false });
@@ -40,9 +33,22 @@ const runThrough = async (
     });
 };
 
+const jobDeps = () => {
+  const { db, jobs, partners, clock, log, keys, orders } = desk.parts;
+  return { db, jobs, partners, clock, log, keys, idOf: orders.idOf };
+};
+const context = { signal: new AbortController().signal };
+
+const assembleThrough = (orderKey: string, crashes: readonly string[]): Promise<void> =>
+  runThrough(
+    (reached) =>
+      assemble({ ...jobDeps(), reached }, { orderKey, requestId: 'req_crashtest', attempt: 0 }, context),
+    crashes,
+  );
+
 describe('an order whose job is cut off anywhere', () => {
   it('is decided once, with one message, and its people are notified once', async () => {
-    const expected = new Map<string, { verdict: string; failureReason: string | null }>();
+    const expected = new Map<string, Ends>();
     const scenario = fc.record({
       which: fc.nat(decidable.length - 1),
       crashes: fc.array(fc.constantFrom(...points), { maxLength: 4 }),
@@ -56,22 +62,11 @@ describe('an order whose job is cut off anywhere', () => {
         const { orderKey } = await desk.place(callback ? { ...chosen.request, callbackUrl } : chosen.request);
         const { verdict, failureReason = null } = chosen.ends;
         expected.set(orderKey, { verdict, failureReason });
-        const { db, jobs, partners, clock, log, keys, orders } = desk.parts;
-        const deps = { db, jobs, partners, clock, log, keys, idOf: orders.idOf };
-        const context = { signal: new AbortController().signal };
         const runs = twins ? [crashes, crashes.toReversed()] : [crashes];
-        await Promise.all(
-          runs.map((at) =>
-            runThrough(
-              (reached) =>
-                assemble({ ...deps, reached }, { orderKey, requestId: 'req_crashtest', attempt: 0 }, context),
-              at,
-            ),
-          ),
-        );
+        await Promise.all(runs.map((at) => assembleThrough(orderKey, at)));
         await runThrough(
           (reached) =>
-            notifyParticipants({ ...deps, reached }, { orderKey, requestId: 'req_crashtest' }, context),
+            notifyParticipants({ ...jobDeps(), reached }, { orderKey, requestId: 'req_crashtest' }, context),
           crashes,
         );
       }),
@@ -84,15 +79,8 @@ describe('an order whose job is cut off anywhere', () => {
     const joint = decidable[0];
     if (!joint) throw new Error('no case');
     const { orderKey } = await desk.place(joint.request);
-    const { db, jobs, partners, clock, log, keys, orders } = desk.parts;
-    const deps = { db, jobs, partners, clock, log, keys, idOf: orders.idOf };
-    const context = { signal: new AbortController().signal };
-    await runThrough(
-      (reached) =>
-        assemble({ ...deps, reached }, { orderKey, requestId: 'req_crashtest', attempt: 0 }, context),
-      ['evidence-kept', 'decided', 'outcome-written'],
-    );
-    const { rows } = await db.query(
+    await assembleThrough(orderKey, ['evidence-kept', 'decided', 'outcome-written']);
+    const { rows } = await desk.db.query(
       `SELECT parceiro, count(*)::int AS answers FROM evidencias
        WHERE envelope_id = $1 AND parceiro IN ('powers', 'registry') GROUP BY parceiro ORDER BY parceiro`,
       [orderKey],

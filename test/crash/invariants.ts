@@ -25,6 +25,9 @@ export const untilSettled = async (db: pg.Pool): Promise<void> => {
   throw new Error(`expected every order decided and everyone notified, found left: ${JSON.stringify(left)}`);
 };
 
+/** How an order must end. */
+export type Ends = { verdict: string; failureReason: string | null };
+
 /**
  * What must hold of orders after any crashes: each decided exactly once, one result message each, parties and
  * people written once, nobody notified twice, and the same verdict as without a crash.
@@ -32,7 +35,7 @@ export const untilSettled = async (db: pg.Pool): Promise<void> => {
 export const expectSettledOnce = async (
   db: pg.Pool,
   sandbox: Sandbox,
-  expected: ReadonlyMap<string, { verdict: string; failureReason: string | null }>,
+  expected: ReadonlyMap<string, Ends>,
 ): Promise<void> => {
   const { rows } = await db.query<{
     envelope_id: string;

@@ -3,34 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { sandboxCases } from '../../sandbox/cases.ts';
 import { assemblyPoints } from '../../src/orders/assembly.ts';
 import { notificationPoints } from '../../src/orders/notification.ts';
 import { startEmbeddedPostgres } from '../../src/platform/embedded-postgres.ts';
 import { migrate } from '../../src/platform/migrations.ts';
 import { openPool } from '../../src/platform/postgres.ts';
 import { type Desk, openDesk } from '../services/desk.ts';
-import { expectSettledOnce, untilSettled } from './invariants.ts';
+import { placeMany } from './decidable-orders.ts';
+import { type Ends, expectSettledOnce, untilSettled } from './invariants.ts';
 import { startWorkerProcess } from './workers.ts';
-
-const decidable = sandboxCases().flatMap(({ request, expect: ends }) =>
-  'verdict' in ends ? [{ request, ends }] : [],
-);
-
-type Ends = Map<string, { verdict: string; failureReason: string | null }>;
-
-/** Places `count` orders, the branches in turn. */
-const placeMany = async (desk: Desk, count: number, expected: Ends): Promise<void> => {
-  for (let index = 0; index < count; index++) {
-    const chosen = decidable[index % decidable.length];
-    if (!chosen) throw new Error('no case');
-    // With a callback the outcome has follow-up jobs, and a transaction of several statements.
-    const change = index % 3 === 0 ? { callbackUrl: 'https://example.com/hook' } : {};
-    const { orderKey } = await desk.place({ ...chosen.request, ...change });
-    const { verdict, failureReason = null } = chosen.ends;
-    expected.set(orderKey, { verdict, failureReason });
-  }
-};
 
 let desk: Desk | undefined;
 afterEach(async () => {
@@ -41,7 +22,7 @@ afterEach(async () => {
 describe('200 orders', () => {
   it('survive workers that are killed at each named point, three times each', async () => {
     desk = await openDesk({ worker: false });
-    const expected: Ends = new Map();
+    const expected = new Map<string, Ends>();
     await placeMany(desk, 200, expected);
     const points = [...assemblyPoints, ...notificationPoints];
     let seed = 20_261_122;
@@ -66,7 +47,7 @@ describe('200 orders', () => {
 
   it('of a worker that is killed for good are taken over within 20 seconds', async () => {
     desk = await openDesk({ worker: false });
-    const expected: Ends = new Map();
+    const expected = new Map<string, Ends>();
     const slow = desk.sandbox.faults.add({ partner: '*', kind: 'latency', ms: 400 });
     const doomed = await startWorkerProcess(desk);
     const survivor = await startWorkerProcess(desk);
@@ -85,7 +66,7 @@ describe('200 orders', () => {
 
   it('wait for a partner that is down for a minute, and then finish by themselves', async () => {
     desk = await openDesk();
-    const expected: Ends = new Map();
+    const expected = new Map<string, Ends>();
     const { id } = desk.sandbox.faults.add({ partner: 'powers', kind: 'outage' });
     await placeMany(desk, 40, expected);
     await sleep(60_000);
@@ -106,7 +87,7 @@ describe('200 orders', () => {
     const pool = openPool({ url: server.url });
     await migrate(pool);
     desk = await openDesk({ database: { pool, url: server.url, drop: () => pool.end() } });
-    const expected: Ends = new Map();
+    const expected = new Map<string, Ends>();
     await placeMany(desk, 60, expected);
     const { rows } = await pool.query<{ pid: number }>(
       `SELECT split_part(pg_read_file('postmaster.pid'), E'\n', 1)::int AS pid`,

@@ -1,14 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sandboxCases } from '../../sandbox/cases.ts';
 import { assemblyPoints } from '../../src/orders/assembly.ts';
 import { notificationPoints } from '../../src/orders/notification.ts';
 import { type Desk, openDesk } from '../services/desk.ts';
-import { expectSettledOnce, untilSettled } from './invariants.ts';
+import { decidable, placeMany } from './decidable-orders.ts';
+import { type Ends, expectSettledOnce, untilSettled } from './invariants.ts';
 import { startWorkerProcess } from './workers.ts';
-
-const decidable = sandboxCases().flatMap(({ request, expect: ends }) =>
-  'verdict' in ends ? [{ request, ends }] : [],
-);
 
 let desk: Desk;
 beforeAll(async () => {
@@ -18,14 +14,8 @@ afterAll(() => desk.close());
 
 describe('workers killed with SIGKILL, one at each named point', () => {
   it('leave every order decided once, by whoever takes over', async () => {
-    const expected = new Map<string, { verdict: string; failureReason: string | null }>();
-    for (const [index, { request, ends }] of decidable.entries()) {
-      // With a callback the outcome has follow-up jobs, and a transaction of several statements.
-      const change = index % 3 === 0 ? { callbackUrl: 'https://example.com/hook' } : {};
-      const { orderKey } = await desk.place({ ...request, ...change });
-      const { verdict, failureReason = null } = ends;
-      expected.set(orderKey, { verdict, failureReason });
-    }
+    const expected = new Map<string, Ends>();
+    await placeMany(desk, decidable.length, expected);
     // One after the other, so that each finds orders left to die on; the last one stays.
     for (const point of [...assemblyPoints, ...notificationPoints.slice(0, 1)]) {
       const worker = await startWorkerProcess(desk, { point });
