@@ -37,7 +37,8 @@ export const openCliContext = (proc: NodeJS.Process): CliContext & { close: () =
   // A reader that goes away (`| head`) ends the command quietly instead of with a stack trace.
   proc.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') proc.exit(0);
-    throw error;
+    proc.stderr.write(`lastro: the answer could not be written to standard output: ${error.message}\n`);
+    proc.exit(1);
   });
 
   const env = withSandbox(proc.env);
