@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type LookAt, listBucket } from './list-bucket.ts';
+import { bucketPage } from './read-objects.ts';
+import { textAt } from './text-list.ts';
 
 /** S3's listing over some keys, in pages. */
 const bucket = (keys: readonly string[], pageSize: number) => {
@@ -18,22 +20,21 @@ const bucket = (keys: readonly string[], pageSize: number) => {
     const from = Number(token ?? 0);
     const shown = sorted.slice(from, from + pageSize);
     const more = from + pageSize < sorted.length;
-    return {
+    return bucketPage({
       objects: shown
         .filter((key) => entries.get(key) === 'object')
         .map((key) => ({ key, size: 1, lastModified: new Date(0) })),
       folders: shown.filter((key) => entries.get(key) === 'folder'),
       ...(more ? { token: String(from + pageSize) } : {}),
-    };
+    });
   };
   return { look, requests };
 };
 
-const listed = async (look: LookAt): Promise<string[]> => {
-  const found: string[] = [];
-  await listBucket(look, ({ key }) => found.push(key));
-  return found.sort();
-};
+const listed = async (look: LookAt): Promise<string[]> =>
+  (await listBucket(look))
+    .flatMap(({ path, names }) => [...names.ends.keys()].map((index) => path + textAt(names, index)))
+    .sort();
 
 describe('a bucket', () => {
   it('is listed whole, each object once, whatever lies in it and however long the pages are', async () => {

@@ -1,5 +1,7 @@
+import type { ListRequest } from '../platform/store/s3-list.ts';
 import type { AwsCredentials } from '../platform/store/sigv4.ts';
 import type { DocumentLimits } from './documents.ts';
+import type { BucketPage } from './list-bucket.ts';
 import type { FolderListing } from './list-folder.ts';
 import type { Source } from './source.ts';
 
@@ -33,7 +35,13 @@ export type ToWorker =
       readonly credentials?: AwsCredentials;
     }
   | { readonly kind: 'finish' }
-  | { readonly kind: 'list'; readonly path: string };
+  | { readonly kind: 'list'; readonly path: string }
+  | {
+      readonly kind: 'page';
+      readonly id: number;
+      readonly request: ListRequest;
+      readonly credentials: AwsCredentials;
+    };
 
 /** What became of a file. `unread`: it could not be read now; it is left for a later run. */
 export const fileStates = { taken: 0, unchanged: 1, unread: 2 } as const;
@@ -55,4 +63,5 @@ export type FromWorker =
   | ChunkResult
   | { readonly kind: 'finished'; readonly longestLine: number; readonly longestRaw: number }
   | ({ readonly kind: 'listed' } & FolderListing)
+  | { readonly kind: 'page'; readonly id: number; readonly page: BucketPage }
   | { readonly kind: 'failed'; readonly message: string };

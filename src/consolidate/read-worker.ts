@@ -1,7 +1,9 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { openRootedFiles } from '../platform/rooted-files.ts';
+import type { ListRequest } from '../platform/store/s3-list.ts';
 import type { AwsCredentials } from '../platform/store/sigv4.ts';
 import { hashBytes } from './content-hash.ts';
+import type { BucketPage } from './list-bucket.ts';
 import { type FolderListing, listFolder } from './list-folder.ts';
 import { folderBlocks } from './listed-folder.ts';
 import { directoryFiles } from './read-files.ts';
@@ -12,6 +14,7 @@ import type { Source } from './source.ts';
 type Reading = {
   readonly readFiles: ReadFiles;
   readonly list: (path: string) => FolderListing;
+  readonly page: (request: ListRequest) => Promise<BucketPage>;
   readonly credentials: (current: AwsCredentials) => void;
 };
 
@@ -20,6 +23,9 @@ const openDirectory = (work: ReadWork, { root }: Source & { kind: 'directory' })
   return {
     readFiles: directoryFiles(work, files),
     list: (path) => listFolder(files, path),
+    page: async () => {
+      throw new Error(`expected a bucket to list, found ${root}`);
+    },
     credentials: () => {},
   };
 };
@@ -29,8 +35,9 @@ const connections = 96;
 
 const openBucket = async (work: ReadWork, { url, s3 }: Source & { kind: 's3' }): Promise<Reading> => {
   // Loaded only where they are used: they would double the time that a thread takes to start.
-  const [{ openS3Bulk }, { s3Place }, { objectFiles }] = await Promise.all([
+  const [{ openS3Bulk }, { openS3Get }, { s3Place }, { bucketPage, objectFiles }] = await Promise.all([
     import('../platform/store/s3-bulk.ts'),
+    import('../platform/store/s3-get.ts'),
     import('../platform/store/s3-place.ts'),
     import('./read-objects.ts'),
   ]);
@@ -39,15 +46,12 @@ const openBucket = async (work: ReadWork, { url, s3 }: Source & { kind: 's3' }):
     if (!current) throw new Error(`no credentials came with what is to be read from ${url}`);
     return current;
   };
-  const bulk = openS3Bulk({
-    place: s3Place(url, s3),
-    region: s3.region,
-    credentials,
-    connections: s3.connections ?? connections,
-    clock: () => new Date(),
-  });
+  const deps = { place: s3Place(url, s3), region: s3.region, clock: () => new Date() };
+  const { list } = openS3Get({ ...deps, credentials: async () => credentials() });
+  const bulk = openS3Bulk({ ...deps, credentials, connections: s3.connections ?? connections });
   return {
     readFiles: objectFiles(work, bulk),
+    page: async (request) => bucketPage(await list(request)),
     list: () => {
       throw new Error(`expected a directory to list, found ${url}`);
     },
@@ -82,25 +86,31 @@ const run = async ({ source, limits }: WorkerSetup, port: NonNullable<typeof par
     if (message.kind === 'list') return { kind: 'listed', ...reading.list(message.path) };
     if (message.kind === 'finish') return work.finish();
     if (message.credentials) reading.credentials(message.credentials);
+    if (message.kind === 'page') {
+      return { kind: 'page', id: message.id, page: await reading.page(message.request) };
+    }
     return readChunk(reading.readFiles, message.id, message.chunk);
   };
-  // Chunks are read side by side, so that no connection rests while the last objects of one arrive. Anything else waits
-  // for all that was said before: `finish` closes a stage that nobody writes any more.
+  // Pages are listed and chunks read side by side, so that no connection rests while the last objects of one arrive.
+  // Anything else waits for all that was said before: `finish` closes a stage that nobody writes any more.
   let opened: Promise<unknown> = Promise.resolve();
   let settled: Promise<unknown> = Promise.resolve();
   port.on('message', (message: ToWorker) => {
-    const before = message.kind === 'read' ? opened : settled;
+    const besideOthers = message.kind === 'read' || message.kind === 'page';
+    const before = besideOthers ? opened : settled;
     const answered = before
       .then(() => answer(message))
       .catch((error: unknown): FromWorker => ({ kind: 'failed', message: String(error) }))
       .then((reply) => reply && port.postMessage(reply, handedOver(reply)));
     settled = Promise.all([settled, answered]);
-    if (message.kind !== 'read') opened = answered;
+    if (!besideOthers) opened = answered;
   });
 };
 
 /** Blocks that move to the other thread instead of being copied. */
-const handedOver = (reply: FromWorker): ArrayBuffer[] =>
-  reply.kind === 'listed' ? folderBlocks(reply.folder) : [];
+const handedOver = (reply: FromWorker): ArrayBuffer[] => {
+  if (reply.kind === 'listed') return folderBlocks(reply.folder);
+  return reply.kind === 'page' ? reply.page.listed.flatMap(folderBlocks) : [];
+};
 
 if (parentPort) await run(workerData as WorkerSetup, parentPort);

@@ -1,8 +1,10 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
+import type { AwsCredentials } from '../platform/store/sigv4.ts';
 import { hashBytes } from './content-hash.ts';
 import { listDirectory } from './list-directory.ts';
+import { listObjects } from './list-objects.ts';
 import type { ListedFolder } from './listed-folder.ts';
 import { type Batch, enumerate, type PlannedFile, type PlannedFiles } from './plan.ts';
 import {
@@ -14,7 +16,6 @@ import {
 } from './read-messages.ts';
 import { converse, startReadingThread, unexpected } from './reading-thread.ts';
 import type { Source } from './source.ts';
-import { openSourceBucket, type SourceBucket } from './source-bucket.ts';
 
 /** What the readers made of a batch. The lists are by index of the batch's files. */
 export type BatchReading = {
@@ -69,19 +70,36 @@ export const openReaders = ({
   limits: ReadLimits;
 }): Readers => {
   const workers = Array.from({ length: threads }, () => startReadingThread({ source, limits }));
-  const bucket = source.kind === 's3' ? openSourceBucket(source) : undefined;
+  const credentials = source.kind === 's3' ? sourceCredentials(source) : undefined;
+  const { url } = source;
   return {
     list: (notice, signal) =>
-      bucket ? bucket.list(signal) : listDirectory({ workers, url: source.url, notice }, signal),
-    read: (batch, options) => readBatch({ workers, bucket }, batch, options),
+      credentials
+        ? listObjects({ workers, url, credentials }, signal)
+        : listDirectory({ workers, url, notice }, signal),
+    read: (batch, options) => readBatch({ workers, currentCredentials: credentials }, batch, options),
     close: async () => {
-      await Promise.all([...workers.map((worker) => worker.terminate()), bucket?.close()]);
+      await Promise.all(workers.map((worker) => worker.terminate()));
     },
   };
 };
 
+/** The SDK's chain of credentials is asked by one thread. Loaded when it is used first. */
+const sourceCredentials = ({ s3 }: Source & { kind: 's3' }): (() => Promise<AwsCredentials>) => {
+  let opened: Promise<() => Promise<AwsCredentials>> | undefined;
+  return async () => {
+    opened ??= import('../platform/store/aws-credentials.ts').then(({ awsCredentials }) =>
+      awsCredentials(s3),
+    );
+    return (await opened)();
+  };
+};
+
 const readBatch = async (
-  { workers, bucket }: { workers: readonly Worker[]; bucket: SourceBucket | undefined },
+  {
+    workers,
+    currentCredentials,
+  }: { workers: readonly Worker[]; currentCredentials: (() => Promise<AwsCredentials>) | undefined },
   batch: Batch,
   { folder, onProgress, signal }: Parameters<Readers['read']>[1],
 ): Promise<BatchReading> => {
@@ -92,16 +110,16 @@ const readBatch = async (
     events: join(folder, `events-${index}`),
     quarantine: join(folder, `quarantine-${index}`),
   }));
-  let credentials = await bucket?.credentials();
+  let credentials = await currentCredentials?.();
   const refresh = async (): Promise<void> => {
     // A failure shows when they expire: S3 says so of each object, which is left for the next run.
-    credentials = (await bucket?.credentials().catch(() => undefined)) ?? credentials;
+    credentials = (await currentCredentials?.().catch(() => undefined)) ?? credentials;
   };
   let next = 0;
   const takeChunk = (): ToWorker | undefined => {
     const found = chunks[next];
     if (!found) return undefined;
-    const chunk = toChunk(batch.files, found, bucket !== undefined);
+    const chunk = toChunk(batch.files, found, credentials !== undefined);
     return { kind: 'read', id: next++, chunk, ...(credentials ? { credentials } : {}) };
   };
   const onResult = (result: ChunkResult): void => {
