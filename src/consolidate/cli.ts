@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { CliContext, RegisterCommands } from '../platform/cli.ts';
-import type { RunOptions } from './command-room.ts';
+import type { RunOptions } from './command-options.ts';
 import type { QuarantineOptions } from './commands.ts';
 import type { ScheduleOptions } from './schedule-commands.ts';
 
@@ -54,7 +54,7 @@ Examples:
 Exit codes: 0 done, 1 the run failed or another one holds the table, 2 a wrong call.`,
     )
     .action(async (source: string | undefined, options: RunOptions) =>
-      (await load()).consolidateCommand(context, source, options),
+      (await import('./consolidate-command.ts')).consolidateCommand(context, source, options),
     );
   addRuns(command, context);
   addSchedules(command, context);

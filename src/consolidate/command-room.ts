@@ -4,47 +4,18 @@ import { type ConfiguredLake, openConfiguredLake } from '../lake/open-lake.ts';
 import { type CliContext, UserError } from '../platform/cli.ts';
 import type { Config } from '../platform/config.ts';
 import type { ServiceNow } from '../platform/incidents.ts';
-import type { S3Options } from '../platform/store/s3.ts';
+import { plainFailure } from '../platform/plain-failure.ts';
 import { workFolder } from '../platform/work-folder.ts';
-import type { ConsolidateDeps } from './consolidate.ts';
+import { type ConsolidateDeps, stoppedEarly } from './consolidate.ts';
 import { type Domain, loadDomains } from './domain-models.ts';
 import type { Delivered } from './feedback.ts';
 import { defaultLimits } from './limits.ts';
 
 export type CommandRoom = Omit<ConsolidateDeps, 'report' | 'fault'> & {
-  readonly s3: Omit<S3Options, 'clock'>;
   readonly serviceNow?: ServiceNow;
   readonly deliver?: (signal?: AbortSignal) => Promise<Delivered>;
   readonly publishChanged: ConfiguredLake['publishChanged'];
   readonly close: () => Promise<void>;
-};
-
-/** How a source in S3 is reached. */
-export const s3Options = (config: Config): Omit<S3Options, 'clock'> => ({
-  region: config.AWS_REGION,
-  ...(config.AWS_ENDPOINT_URL === undefined ? {} : { endpoint: config.AWS_ENDPOINT_URL }),
-});
-
-/** @throws UserError for what is no table's name */
-export const checkTable = (table: string): void => {
-  if (!/^[\w-]+(\.[\w-]+)+$/.test(table)) {
-    throw new UserError(`--table: expected namespace.name, found ${JSON.stringify(table)}`);
-  }
-};
-
-/** What a command line says of a run. */
-export type RunOptions = {
-  table?: string;
-  partition?: string;
-  dryRun?: boolean;
-  json?: boolean;
-  domains?: string;
-  every?: number;
-  waitMb?: number;
-  waitMinutes: number;
-  batchMb?: number;
-  maxMemoryMb?: number;
-  maxBatchSeconds?: number;
 };
 
 const copiesBytes = 20_000_000_000;
@@ -77,7 +48,6 @@ export const openCommandRoom = async (
     domains,
     ...(deliver ? { deliver, feedbackTopic: config.KAFKA_FEEDBACK_TOPIC } : {}),
     ...(url !== undefined && token !== undefined ? { serviceNow: { url, token } } : {}),
-    s3: s3Options(config),
     close,
   };
 };
@@ -113,4 +83,23 @@ const delivery = ({
       await kafka.close();
     }
   };
+};
+
+/** Runs `work` with what commands need; a lease that is held or a full disk is an answer, not a crash. */
+export const inRoom = async (
+  context: CliContext,
+  options: { domains?: string | undefined },
+  work: (room: CommandRoom) => Promise<void>,
+): Promise<void> => {
+  const room = await openCommandRoom(context, options);
+  try {
+    await work(room);
+  } catch (error) {
+    throw plainFailure(error, {
+      names: ['BatchLimitError', 'DomainError', 'SourceError'],
+      stopped: `${stoppedEarly}; the next run takes what is left`,
+    });
+  } finally {
+    await room.close();
+  }
 };

@@ -19,7 +19,7 @@ import { findGaps } from './offsets.ts';
 import { partitionColumns } from './partition.ts';
 import { type Batch, openPlanner, type Plan } from './plan.ts';
 import { portions } from './portions.ts';
-import { type BatchReading, openReaders, type Readers, readingThreads } from './read.ts';
+import { type BatchReading, openReaders, type Readers } from './read.ts';
 import { failRun, finishRun, leaseName, leaseTtlMs, type NewRun, type Summary, startRun } from './runs.ts';
 import type { Source } from './source.ts';
 import { defaultPartitionBy, eventColumns, quarantineColumns, quarantineTable } from './tables.ts';
@@ -69,6 +69,8 @@ export type ConsolidateRequest = {
   /** Small leftovers wait for a later run. */
   readonly wait?: { readonly bytes: number; readonly forMs: number };
   readonly signal?: AbortSignal;
+  /** Threads that were started early, over the same source and limits. The run closes them. Default: its own. */
+  readonly readers?: Readers;
 };
 
 export type Consolidated = { readonly runId: string; readonly summary: Summary };
@@ -78,11 +80,7 @@ export const planOnly = async (
   deps: Pick<ConsolidateDeps, 'pool' | 'lake' | 'limits' | 'clock' | 'report'>,
   request: ConsolidateRequest,
 ): Promise<Plan> => {
-  const readers = openReaders({
-    source: request.source,
-    threads: readingThreads(),
-    limits: deps.limits.read,
-  });
+  const readers = readersOf(deps, request);
   try {
     return await makePlan(deps, request, readers, await findTable(deps.lake, request.table));
   } finally {
@@ -109,14 +107,25 @@ export const consolidate = async (
 ): Promise<Consolidated> => {
   const { pool, lake } = deps;
   const { table, signal } = request;
-  requireTransactions(lake, 'consolidation');
-  const lease = { pool, name: leaseName(table), holder: holderName('consolidate'), ttlMs: leaseTtlMs };
-  return withLease({ ...lease, ...(signal ? { signal } : {}) }, (held) =>
-    runUnderLease(deps, { ...request, signal: held.signal }, held.fence),
-  );
+  // Started before the lease is asked for, which they need not wait for.
+  const readers = readersOf(deps, request);
+  try {
+    requireTransactions(lake, 'consolidation');
+    const lease = { pool, name: leaseName(table), holder: holderName('consolidate'), ttlMs: leaseTtlMs };
+    return withLease({ ...lease, ...(signal ? { signal } : {}) }, (held) =>
+      runUnderLease(deps, { ...request, readers, signal: held.signal }, held.fence),
+    );
+  } finally {
+    await readers.close();
+  }
 };
 
-type HeldRequest = ConsolidateRequest & { readonly signal: AbortSignal };
+const readersOf = (
+  { limits }: Pick<ConsolidateDeps, 'limits'>,
+  { readers, source, signal }: ConsolidateRequest,
+): Readers => readers ?? openReaders({ source, limits: limits.read, signal });
+
+type HeldRequest = ConsolidateRequest & { readonly signal: AbortSignal; readonly readers: Readers };
 
 const runUnderLease = async (
   deps: ConsolidateDeps,
@@ -125,13 +134,13 @@ const runUnderLease = async (
 ): Promise<Consolidated> => {
   const started = performance.now();
   const at = deps.clock();
-  const { table, source } = request;
+  const { table, source, readers } = request;
   const run: NewRun = { runId: newId('run', at), table, kind: 'consolidate', source: source.url, fence, at };
   const interval = await transaction(deps.pool, (tx) => startRun(tx, run));
   deps.report?.started?.(run.runId);
   let room: Workroom | undefined;
   try {
-    room = await openWorkroom(deps, { table, source });
+    room = await openWorkroom(deps, { table, readers });
     const summary = await runBatches(deps, request, { run, interval, room, started });
     const { session } = room;
     await refreshDomains({ ...deps, session }, { run, domains: deps.domains ?? [], signal: request.signal });
@@ -182,7 +191,9 @@ const makePlan = async (
     batchFiles: limits.batchFiles,
     ...(wait ? { wait: { ...wait, now: clock() } } : {}),
   });
-  const listing = await readers.list((message) => report?.notice?.(message), signal);
+  const { folders: listing, notices } = await readers.listing;
+  signal?.throwIfAborted();
+  for (const message of notices) report?.notice?.(message);
   // What was taken of a few folders at a time: a source that keeps its old files costs time, not memory.
   for (const folders of portions(listing, ({ sizes }) => sizes.length, lookedUpAtOnce)) {
     const paths = folders.map(({ path }) => path);

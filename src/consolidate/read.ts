@@ -34,12 +34,16 @@ export type BatchReading = {
   readonly unread: readonly { readonly file: PlannedFile; readonly message: string }[];
 };
 
+export type Listing = {
+  readonly folders: readonly ListedFolder[];
+  /** What was left out: folders that cannot be looked into, files that cannot be named. */
+  readonly notices: readonly string[];
+};
+
+/** Threads that list the source once, from their start, and then read batches of it. */
 export type Readers = {
-  /**
-   * Every object of the source, by folder. `notice` is told of folders that cannot be looked into.
-   * @throws SourceError where that is the whole source
-   */
-  readonly list: (notice: (message: string) => void, signal?: AbortSignal) => Promise<ListedFolder[]>;
+  /** Every object of the source. @throws SourceError where nothing of it can be listed */
+  readonly listing: Promise<Listing>;
   readonly read: (
     batch: Batch,
     options: {
@@ -59,24 +63,31 @@ const chunksAhead = 2;
 /** More than four threads would only wait for one another's system calls. */
 export const readingThreads = (): number => Math.max(1, Math.min(4, availableParallelism()));
 
-/** Starts the reading threads. Each stages into files of its own, so that none waits for another. */
+/**
+ * Starts the reading threads, which begin to list. Each stages into files of its own, so that none waits for another.
+ * May be called before anything else of a run is there: what is listed early is at worst found taken, or gone, later.
+ */
 export const openReaders = ({
   source,
-  threads,
   limits,
+  signal,
 }: {
   source: Source;
-  threads: number;
   limits: ReadLimits;
+  signal?: AbortSignal | undefined;
 }): Readers => {
-  const workers = Array.from({ length: threads }, () => startReadingThread({ source, limits }));
+  const workers = Array.from({ length: readingThreads() }, () => startReadingThread({ source, limits }));
   const credentials = source.kind === 's3' ? sourceCredentials(source) : undefined;
   const { url } = source;
+  const notices: string[] = [];
+  const listed = credentials
+    ? listObjects({ workers, url, credentials }, signal)
+    : listDirectory({ workers, url, notice: (message) => notices.push(message) }, signal);
+  const listing = listed.then((folders): Listing => ({ folders, notices }));
+  // A failure counts where the listing is awaited, which an earlier failure may prevent.
+  listing.catch(() => {});
   return {
-    list: (notice, signal) =>
-      credentials
-        ? listObjects({ workers, url, credentials }, signal)
-        : listDirectory({ workers, url, notice }, signal),
+    listing,
     read: (batch, options) => readBatch({ workers, currentCredentials: credentials }, batch, options),
     close: async () => {
       await Promise.all(workers.map((worker) => worker.terminate()));

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { type CliContext, UserError, write } from '../platform/cli.ts';
 import { type Jobs, openJobs } from '../platform/jobs.ts';
 import { openLog } from '../platform/log.ts';
-import { checkTable, type RunOptions, s3Options } from './command-room.ts';
+import { checkTable, type RunOptions } from './command-options.ts';
 import { loadDomains } from './domain-models.ts';
 import { listRuns } from './runs.ts';
 import {
@@ -12,7 +12,7 @@ import {
   removeSchedule,
   type ScheduledSource,
 } from './schedules.ts';
-import { openSource } from './source.ts';
+import { openSource, s3Options } from './source.ts';
 import { parsePartitionBy } from './tables.ts';
 
 const withJobs = async <T>(context: CliContext, work: (jobs: Jobs) => Promise<T>): Promise<T> => {

@@ -2,12 +2,19 @@ import { realpath, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { UserError } from '../platform/cli.ts';
+import type { Config } from '../platform/config.ts';
 import type { S3Options } from '../platform/store/s3.ts';
 
 /** Where the small files lie. Plain data: each worker thread opens it anew. */
 export type Source =
   | { readonly kind: 'directory'; readonly url: string; readonly root: string }
   | { readonly kind: 's3'; readonly url: string; readonly s3: Omit<S3Options, 'clock'> };
+
+/** How a source in S3 is reached. */
+export const s3Options = (config: Config): Omit<S3Options, 'clock'> => ({
+  region: config.AWS_REGION,
+  ...(config.AWS_ENDPOINT_URL === undefined ? {} : { endpoint: config.AWS_ENDPOINT_URL }),
+});
 
 /**
  * Reads a command's source: a directory (made absolute, links resolved, so that one place has one name) or

@@ -2,8 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type DuckSession, openDuckDb } from '../lake/duckdb-session.ts';
 import type { Limits } from './limits.ts';
-import { type BatchReading, openReaders, type Readers, readingThreads } from './read.ts';
-import type { Source } from './source.ts';
+import { type BatchReading, type Readers, readingThreads } from './read.ts';
 
 /** What a run works with: reading threads, DuckDB, and a folder for what they stage. */
 export type Workroom = {
@@ -21,31 +20,24 @@ export type Workroom = {
  */
 export const openWorkroom = async (
   { stagingFolder, limits }: { stagingFolder: string; limits: Limits },
-  { table, source }: { table: string; source: Source },
+  { table, readers }: { table: string; readers: Readers },
 ): Promise<Workroom> => {
   const folder = join(stagingFolder, table);
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
-  const threads = readingThreads();
-  const readers = openReaders({ source, threads, limits: limits.read });
   const memoryLimit = `${Math.round((limits.memoryBytes * 0.4) / 1e6)}MB`;
-  try {
-    const session = await openDuckDb({ memoryLimit, threads, temporaryParent: folder });
-    return {
-      folder,
-      session,
-      readers,
-      forget: async ({ events, quarantine }) => {
-        await Promise.all([...events, ...quarantine].map((path) => rm(path, { force: true })));
-      },
-      close: async () => {
-        await readers.close();
-        await session.close();
-        await rm(folder, { recursive: true, force: true });
-      },
-    };
-  } catch (error) {
-    await readers.close();
-    throw error;
-  }
+  const session = await openDuckDb({ memoryLimit, threads: readingThreads(), temporaryParent: folder });
+  return {
+    folder,
+    session,
+    readers,
+    forget: async ({ events, quarantine }) => {
+      await Promise.all([...events, ...quarantine].map((path) => rm(path, { force: true })));
+    },
+    close: async () => {
+      await readers.close();
+      await session.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
 };
