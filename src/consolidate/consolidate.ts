@@ -112,7 +112,7 @@ export const consolidate = async (
   try {
     requireTransactions(lake, 'consolidation');
     const lease = { pool, name: leaseName(table), holder: holderName('consolidate'), ttlMs: leaseTtlMs };
-    return withLease({ ...lease, ...(signal ? { signal } : {}) }, (held) =>
+    return await withLease({ ...lease, ...(signal ? { signal } : {}) }, (held) =>
       runUnderLease(deps, { ...request, readers, signal: held.signal }, held.fence),
     );
   } finally {

@@ -32,17 +32,20 @@ export const listObjects = async (
       };
     }),
   );
-  const broken = Promise.all(talks);
-  broken.catch((error: unknown) => {
+  let failure: { readonly error: unknown } | undefined;
+  Promise.all(talks).catch((error: unknown) => {
+    failure = { error };
     for (const { reject } of asked.values()) reject(error);
   });
   let count = 0;
   try {
     return await listBucket(async (request) => {
+      const current = await credentials();
+      if (failure) throw failure.error;
       const id = count++;
       const answer = Promise.withResolvers<BucketPage>();
       asked.set(id, answer);
-      says[id % says.length]?.({ kind: 'page', id, request, credentials: await credentials() });
+      says[id % says.length]?.({ kind: 'page', id, request, credentials: current });
       return answer.promise;
     }, signal);
   } catch (error) {
