@@ -35,8 +35,8 @@ export const listParameters = ({ prefix, byFolder, token }: ListRequest): Record
 
 /**
  * Reads an answer of `ListObjectsV2`. S3 writes these by machine, without attributes, comments or CDATA, so that
- * looking for the tags is enough: fifteen times faster than the SDK, which builds a tree first. Each character is
- * looked at a few times at most, whatever the server sends.
+ * looking for the tags is enough, and no tree of it need be built. Each character is looked at a few times at most,
+ * whatever the server sends.
  * @throws TruncatedError where the end is missing; Error for what is no listing
  */
 export const parseListPage = (xml: string): ListPage => {
