@@ -20,13 +20,29 @@ export const planCommand = (
   options: { all?: boolean; cadence?: string; refill?: boolean; json?: boolean },
 ): Promise<void> =>
   inRoom(context, async (room) => {
-    const plans: PipelinePlan[] = [];
-    for (const pipeline of chosen(room, names, options.all === true || names.length === 0)) {
-      const cadence = cadenceOption(options.cadence);
-      plans.push(await planPipeline(room, pipeline, { cadence, refill: options.refill }));
+    const plans: (PipelinePlan | FailedPlan)[] = [];
+    const cadence = cadenceOption(options.cadence);
+    const pipelines = chosen(room, names, options.all === true || names.length === 0);
+    for (const pipeline of pipelines) {
+      try {
+        plans.push(await planPipeline(room, pipeline, { cadence, refill: options.refill }));
+      } catch (error) {
+        // A model that does not fit must not hide the plans of the others.
+        if (pipelines.length === 1) throw error;
+        plans.push({
+          pipeline: pipeline.name,
+          error: error instanceof Error ? error.message : String(error),
+        });
+      }
     }
-    await print(context, options.json ? JSON.stringify(plans) : plans.map(showPlan).join('\n'));
+    const shown = plans.map((plan) =>
+      'error' in plan ? `${plan.pipeline}\n  a run would fail: ${plan.error}` : showPlan(plan),
+    );
+    await print(context, options.json ? JSON.stringify(plans) : shown.join('\n'));
+    if (plans.some((plan) => 'error' in plan)) process.exitCode = 1;
   });
+
+type FailedPlan = { readonly pipeline: string; readonly error: string };
 
 const shownWindows = 20;
 
