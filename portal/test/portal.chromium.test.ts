@@ -138,6 +138,9 @@ describe.skipIf(missing !== undefined)(
         `${desk.url}/portal/entrar?code=stolen&state=x&iss=${encodeURIComponent(desk.sandbox.issuer)}`,
       );
       await page.getByText('A resposta do serviço de identidade não foi aceita').waitFor();
+      await page.route(`${desk.sandbox.issuer}/**`, (route) => route.abort());
+      await page.getByRole('button', { name: 'Entrar', exact: true }).click();
+      await page.getByText('O serviço de identidade não respondeu').waitFor();
     });
 
     it('takes an order from the form to its verdict: every mistake at its field, and one order for two clicks', async () => {
@@ -169,11 +172,19 @@ describe.skipIf(missing !== undefined)(
       expect(await inaccessible()).toEqual([]);
     });
 
-    it('sends an order again after a lost answer, and there is one', async () => {
+    it('sends an order that could not be simulated, again after a lost answer, and there is one', async () => {
       await as(/Ana Moreira/, '/ordens/nova');
       await fillOrder(demo('alone').company.cnpj);
+      await page.route('**/v1/orders/simulate', (route) =>
+        route.fulfill({
+          status: 503,
+          contentType: 'application/problem+json',
+          body: '{"type":"/problems/partner-unavailable"}',
+        }),
+      );
       await page.getByRole('button', { name: 'Simular' }).click();
-      await page.getByRole('heading', { name: /Resultado da simulação/ }).waitFor();
+      await page.getByText('é uma falha técnica, não uma resposta sobre a ordem').waitFor();
+      await page.getByText('Enviar grava a ordem').waitFor();
       const before = await desk.db.query('SELECT 1 FROM envelopes');
       await page.route('**/v1/orders', async (route) => {
         await route.fetch();

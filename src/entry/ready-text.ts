@@ -28,6 +28,7 @@ sleep 1; curl -s ${api}/v1/orders/$ORDER -H "Authorization: Bearer $TOKEN"
 export const readyText = (addresses: Addresses, seconds: number, request: unknown): string => {
   const { api, docs, sandbox, issuer, home } = addresses;
   const rows = [
+    ['portal', `${api}/portal/`],
     ['API', `${api} (${docs})`],
     ['sandbox', sandbox ?? 'off'],
     ['issuer', issuer ?? 'none: set OIDC_ISSUER, without it no token is accepted'],
