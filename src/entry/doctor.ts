@@ -12,7 +12,7 @@ import { openPool } from '../platform/postgres.ts';
 import { findPostgresBinaries } from '../platform/postgres-binaries.ts';
 import { openStore } from '../platform/store/open-store.ts';
 import { readUpRecord } from './home-lock.ts';
-import { listenFault } from './ports.ts';
+import { listenFault, servesPort } from './ports.ts';
 
 const run = promisify(execFile);
 
@@ -207,11 +207,8 @@ const checkPort = async (config: Config): Promise<Finding> => {
   const fault = await listenFault(host, port);
   if (!fault) return ok(`${host}:${port} is free`);
   const record = await readUpRecord(config.LASTRO_HOME);
-  const base = `http://${host}:${port}`;
-  const answer = await fetch(`${base}/livez`, { signal: AbortSignal.timeout(patience) }).catch(
-    () => undefined,
-  );
-  if (answer?.ok && record?.api === base) return ok(`${base} is this home's lastro (process ${record.pid})`);
+  if (record && (await servesPort(record, port)))
+    return ok(`${record.api} is this home's lastro (process ${record.pid})`);
   return warn(
     `${host}:${port}: ${fault.code === 'EADDRINUSE' ? 'in use by another program' : fault.message}`,
     'Set LASTRO_PORT to a free port, or end the other program.',

@@ -5,7 +5,7 @@ import { makeHome } from '../platform/home-folder.ts';
 import { openCommandPostgres } from './command-postgres.ts';
 import { lockHome, readUpRecord, removeUpRecord, type UpRecord, writeUpRecord } from './home-lock.ts';
 import type { ProcessDeps } from './parts.ts';
-import { listenFault, portFault } from './ports.ts';
+import { listenFault, portFault, servesPort } from './ports.ts';
 import { type SandboxProcess, startSandboxProcess } from './sandbox-process.ts';
 
 export type UpDeps = {
@@ -142,13 +142,7 @@ const checkPorts = async (config: Config, sandbox: boolean): Promise<void> => {
   const fault = await listenFault(host, port);
   if (fault) {
     const record = await readUpRecord(home);
-    if (
-      fault.code === 'EADDRINUSE' &&
-      record?.api === `http://${host}:${port}` &&
-      (await answers(record.api))
-    ) {
-      throw alreadyUp(home, record);
-    }
+    if (fault.code === 'EADDRINUSE' && (await servesPort(record, port))) throw alreadyUp(home, record);
     throw portFault(fault, { host, port, what: 'the API', advice: 'LASTRO_PORT (or --port) to a free port' });
   }
   const sandboxFault = sandbox && (await listenFault('127.0.0.1', sandboxPort));
@@ -156,9 +150,4 @@ const checkPorts = async (config: Config, sandbox: boolean): Promise<void> => {
     const advice = 'LASTRO_SANDBOX_PORT to a free port, or use --no-sandbox';
     throw portFault(sandboxFault, { host: '127.0.0.1', port: sandboxPort, what: 'the sandbox', advice });
   }
-};
-
-const answers = async (url: string): Promise<boolean> => {
-  const answer = await fetch(`${url}/livez`, { signal: AbortSignal.timeout(2_000) }).catch(() => undefined);
-  return answer?.ok === true;
 };

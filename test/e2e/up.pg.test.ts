@@ -134,9 +134,11 @@ describe('npm start', () => {
     expect((await fetch(`${first.addresses.api}/livez`)).status).toBe(200);
 
     const { port } = new URL(first.addresses.api);
-    const samePort = await start({ env: { LASTRO_PORT: port } });
-    expect(await samePort.ended).toBe(1);
-    expect(samePort.stderr()).toContain(`lastro already runs on ${home}`);
+    for (const LASTRO_HOST of ['127.0.0.1', '0.0.0.0']) {
+      const samePort = await start({ env: { LASTRO_PORT: port, LASTRO_HOST } });
+      expect(await samePort.ended).toBe(1);
+      expect(samePort.stderr()).toContain(`lastro already runs on ${home}`);
+    }
   });
 
   it('is not stopped by a command that comes and goes, and leaves the database to one that stays', async () => {
