@@ -153,24 +153,43 @@ const parseList = (parser: Parser): AttributeValue[] => {
 const wrapper = '{"$map":{';
 
 const parseObject = (parser: Parser): AttributeValue => {
-  const map: Record<string, AttributeValue> = {};
-  if (parser.text.startsWith(wrapper, parser.at)) {
-    parser.at += wrapper.length - 1;
-    const inside = parseMembers(parser, {});
-    if (parser.text[parser.at] === '}') {
-      parser.at++;
-      return { M: inside };
-    }
-    // An ordinary map whose first key is `$map`: what was read is that key's value.
-    map['$map'] = fromMap(inside);
-    expectText(parser, ',');
-    parser.at--;
-  }
-  return fromMap(parseMembers(parser, map));
+  const inner = parser.at + wrapper.length - 1;
+  if (!parser.text.startsWith(wrapper, parser.at) || parser.text[endOfObject(parser.text, inner)] !== '}')
+    return fromMap(parseMembers(parser));
+  parser.at = inner;
+  const map = parseMembers(parser);
+  parser.at++;
+  return { M: map };
 };
 
-/** From the brace, or from the comma behind the first member, to the end of the map. */
-const parseMembers = (parser: Parser, map: Record<string, AttributeValue>): Attributes => {
+/**
+ * The place behind the object that begins at `from`. What follows it tells a wrapper from an ordinary map whose first
+ * name is `$map`, and so how its inside is to be read: an inside that is fit for one may be damaged for the other.
+ */
+const endOfObject = (text: string, from: number): number => {
+  let depth = 0;
+  for (let at = from; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === 0x22) at = endOfString(text, at);
+    else if (code === 0x7b) depth++;
+    else if (code === 0x7d && --depth === 0) return at + 1;
+  }
+  return text.length;
+};
+
+/** The place of the quote that ends the string which begins at `open`. */
+const endOfString = (text: string, open: number): number => {
+  for (let at = open + 1; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === 0x22) return at;
+    if (code === 0x5c) at++;
+  }
+  return text.length;
+};
+
+/** From the brace to the end of the map. */
+const parseMembers = (parser: Parser): Attributes => {
+  const map: Record<string, AttributeValue> = {};
   parser.at++;
   if (parser.text[parser.at] === '}') {
     parser.at++;

@@ -49,7 +49,26 @@ describe('JSON of a value', () => {
     for (const [value, text] of said) expect(encodeValue(value)).toBe(text);
   });
 
-  it('reads nested maps that look like its own marks in linear time', () => {
+  it('gives back maps whose names are its own marks, alone and beside others, however deep', () => {
+    const marked = fc.letrec<{ value: AttributeValue }>((tie) => ({
+      value: fc.oneof(
+        { maxDepth: 5, depthSize: 'large' },
+        fc.constantFrom<AttributeValue>({ S: '' }, { S: '"}{' }, { N: '.5' }, { SS: ['$map'] }),
+        fc.array(tie('value'), { maxLength: 2 }).map((L) => ({ L })),
+        fc
+          .dictionary(fc.constantFrom('$map', '$binary', '$x', '', '"}'), tie('value'), { maxKeys: 3 })
+          .map((M) => ({ M })),
+      ),
+    })).value;
+    fc.assert(
+      fc.property(marked, (value) => {
+        expect(canonicalItem({ value: decodeValue(encodeValue(value)) })).toBe(canonicalItem({ value }));
+      }),
+      { numRuns: 3_000, examples: [[{ M: { $map: { M: { $map: { S: '' } } }, '': { S: '' } } }]] },
+    );
+  });
+
+  it('reads nested maps that look like its own marks in few steps', () => {
     let value: AttributeValue = { S: 'x' };
     for (let depth = 0; depth < 30; depth++) value = { M: { $map: value, z: { N: '1' } } };
     expect(decodeValue(encodeValue(value))).toEqual(expect.objectContaining({}));
