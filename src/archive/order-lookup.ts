@@ -108,9 +108,12 @@ const hashOf = (key: string): number => createHash('md5').update(key).digest().r
 /** Files whose keys are read by one statement. */
 const filesAtOnce = 32;
 
+/** Of the lookup's own files: one holds the files that are known, each other one a kind of key. */
+const fileKinds = ['arquivo', ...orderKeyKinds];
+
 /**
- * The lookup's rows of a plan's files, one file for each kind of key. What is sorted is the hash and a number for the
- * file, six times less than with its location.
+ * The lookup's rows of a plan's files, one file for each kind of key. What is kept and sorted are nine bytes a row: the
+ * kind, the hash, and a number for the file instead of its location.
  */
 const writeRows = async (deps: LookupDeps, plan: ScanPlan): Promise<DataFile[]> => {
   if (plan.files.length === 0) return [];
@@ -118,13 +121,14 @@ const writeRows = async (deps: LookupDeps, plan: ScanPlan): Promise<DataFile[]> 
   const connection = await deps.session.connect();
   const folder = await mkdtemp(join(deps.session.folder, 'lookup-'));
   try {
-    await connection.run('CREATE TEMP TABLE lookup_keys (tipo VARCHAR, chave INTEGER, arquivo INTEGER)');
+    const types = `ENUM (${fileKinds.map(quoteText).join(', ')})`;
+    await connection.run(`CREATE TEMP TABLE lookup_keys (tipo ${types}, chave INTEGER, arquivo INTEGER)`);
     for (let first = 0; first < plan.files.length; first += filesAtOnce) {
       await collectKeys({ ...deps, connection }, plan, first);
     }
     const paths = `[${plan.files.map(({ file }) => quoteText(file.path)).join(', ')}]`;
     const written: DataFile[] = [];
-    for (const tipo of ['arquivo', ...orderKeyKinds]) {
+    for (const tipo of fileKinds) {
       const path = join(folder, `${tipo}.parquet`);
       const rows = `(SELECT chave, arquivo FROM lookup_keys WHERE tipo = ${quoteText(tipo)} ORDER BY chave, arquivo)`;
       const copied = await connection.run(
