@@ -45,7 +45,7 @@ export const suspectSql = ({
   lists: readonly string[];
 }): string => {
   const all = [...texts, ...lists.map((list) => `array_to_string(${list}, ' ')`)];
-  return all.length === 0 ? 'false' : `regexp_matches(concat_ws(' ', ${all.join(', ')}), '${suspicion}')`;
+  return all.length === 0 ? 'false' : `regexp_matches(concat(${all.join(", ' ', ")}), '${suspicion}')`;
 };
 
 /**

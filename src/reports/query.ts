@@ -47,19 +47,28 @@ export const makeRows = async (connection: DuckDBConnection, input: RowsInput): 
   const where = [predicateSql(orderSchema, conditions.predicate), ...conditions.clients.map(clientSql)].join(
     ' AND ',
   );
-  // What is looked up by a key is little: it is read once, and only what the kind needs. What is not would have to be
-  // written down first, so it is read twice, once to count and once to copy.
-  const fields = neededFields(kind, request);
-  await connection.run(
-    `CREATE TEMP ${conditions.keys.length > 0 ? 'TABLE' : 'VIEW'} orders AS SELECT ${fields.join(', ')} FROM ${input.relation} WHERE ${where}`,
-  );
-  const expectedRows = await chooseOrders(connection, each, conditions.status);
+  // What is looked up by a key is little: it is read once, and only what the kind needs; what tells versions apart is a
+  // third of that, and read only where there are several. What is not looked up would have to be written down first, so
+  // it is read twice, once to count and once to copy.
+  const isLittle = conditions.keys.length > 0;
+  const named = namedFields(kind, request);
+  const read = async (fields: readonly string[]): Promise<void> => {
+    await connection.run(
+      `CREATE OR REPLACE TEMP ${isLittle ? 'TABLE' : 'VIEW'} orders AS SELECT ${fields.join(', ')} FROM ${input.relation} WHERE ${where}`,
+    );
+  };
+  await read(named);
+  const expectedRows = await chooseOrders(connection, {
+    each,
+    status: conditions.status,
+    addVersions: () => read(neededFields(kind, request)),
+  });
 
   const masked = !viewer.unmasked;
   // Letters only: nothing that a mask could take for a number.
   const marker = `${[...randomBytes(20)].map((byte) => String.fromCharCode(97 + (byte % 26))).join('')}:`;
   registerExactJson(connection, { masked, marker });
-  const prepared = fields.map((name) => (isJson(name) ? `${preparedJson(name, masked)} AS ${name}` : name));
+  const prepared = named.map((name) => (isJson(name) ? `${preparedJson(name, masked)} AS ${name}` : name));
   await connection.run(`CREATE TEMP VIEW prepared AS SELECT ${prepared.join(', ')} FROM chosen`);
   await connection.run(
     `CREATE TEMP VIEW parts AS SELECT *${each ? `, unnest(${each.list}) AS e` : ''} FROM prepared o`,
@@ -72,26 +81,32 @@ export const makeRows = async (connection: DuckDBConnection, input: RowsInput): 
     `CREATE TEMP VIEW report_rows AS SELECT ${columns.map((each) => `${finished(each, masked, marker)} AS ${quoteName(each.column.name)}`).join(', ')} FROM (SELECT *, ${suspectRow(columns)} AS ${suspect} FROM report_values)`,
   );
   const order = ['data_criacao', 'ordem_id', 'posicao', 'evento_n'];
-  const named = columns.map(({ column }) => column);
   return {
-    columns: named,
+    columns: columns.map(({ column }) => column),
     expectedRows,
-    order: order.filter((name) => named.some((own) => own.name === name)),
+    order: order.filter((name) => columns.some(({ column }) => column.name === name)),
   };
 };
 
 const eachOf = (kind: ReportKind, { parameters }: ReportRequest): Each | undefined =>
   kind.each?.({ participantId: parameters.participantId });
 
-/** The columns of an order that a kind's SQL names, and those that tell its versions apart. */
-export const neededFields = (kind: ReportKind, request: ReportRequest): string[] => {
+/** The columns of an order that a kind's SQL names, and what is looked at in every report. */
+const namedFields = (
+  kind: ReportKind,
+  request: ReportRequest,
+  always: readonly string[] = ['ordem_id', 'status_ordem'],
+): string[] => {
   const each = eachOf(kind, request);
   const sql = [each?.list, each?.count, ...kind.columns.map((column) => column.sql)].join(' ');
-  const always = ['ordem_id', 'status_ordem', 'versao', 'hash_versao', 'arquivado_em'];
   return orderSchema.fields
     .map(({ name }) => name)
     .filter((name) => always.includes(name) || new RegExp(`\\bo\\.${name}\\b`).test(sql));
 };
+
+/** The same, and those that tell an order's versions apart. */
+export const neededFields = (kind: ReportKind, request: ReportRequest): string[] =>
+  namedFields(kind, request, ['ordem_id', 'status_ordem', 'versao', 'hash_versao', 'arquivado_em']);
 
 const isJson = (name: string): boolean => /^(regras|metadados|notificacoes|logs_eventos)_/.test(name);
 
@@ -106,8 +121,11 @@ const isJson = (name: string): boolean => /^(regras|metadados|notificacoes|logs_
  */
 const chooseOrders = async (
   connection: DuckDBConnection,
-  each: Each | undefined,
-  status: string | undefined,
+  {
+    each,
+    status,
+    addVersions,
+  }: { each: Each | undefined; status: string | undefined; addVersions: () => Promise<void> },
 ): Promise<number> => {
   const wanted = status === undefined ? 'true' : `status_ordem = ${quoteText(status)}`;
   const rowsWhere = (condition: string): string =>
@@ -118,6 +136,7 @@ const chooseOrders = async (
   );
   const isRepeated = counted?.versions !== counted?.orders;
   if (isRepeated) {
+    await addVersions();
     await connection.run(
       'CREATE TEMP TABLE repeated AS SELECT ordem_id FROM orders GROUP BY ordem_id HAVING count(*) > 1',
     );
