@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { interruptOn } from '../lake/duckdb-interrupt.ts';
 import { openDuckDb, quoteName } from '../lake/duckdb-session.ts';
 import { confineToFiles } from '../lake/engines/duckdb-confinement.ts';
@@ -38,7 +39,7 @@ const sortedRows = 100_000;
 
 /**
  * Makes one complete file, or none. The rows that were written are compared with a count of their own; the file has
- * its final name only after that, and its bytes are on the disk before.
+ * its final name only after that.
  * @throws ReportDeniedError; ReportTooLargeError where the format cannot hold it; ReportIncompleteError; the
  * signal's reason; what the lake or the operational store fails with
  */
@@ -90,17 +91,15 @@ export const produceReport = async (
       signal,
       progress: (done) => progress({ rows: Math.min(done, expectedRows), expectedRows }),
     };
-    const written = await write(file, request, {
-      title: kind.title,
-      asOf,
-      lines: headLines(request, viewer),
-    });
+    const head = { title: kind.title, asOf, lines: headLines(request, viewer) };
+    const written = await writeHashed(partial, () => write(file, request, head));
     signal.throwIfAborted();
-    if (written !== expectedRows) throw new ReportIncompleteError(expectedRows, written);
-    const done = await finish(partial, join(folder, `${kind.name}.${request.format}`));
-    progress({ rows: written, expectedRows });
+    if (written.rows !== expectedRows) throw new ReportIncompleteError(expectedRows, written.rows);
+    const path = join(folder, `${kind.name}.${request.format}`);
+    await rename(partial, path);
+    progress({ rows: written.rows, expectedRows });
     const contentType = contentTypes[request.format];
-    return { ...done, rows: written, expectedRows, contentType, snapshotId: source.snapshotId };
+    return { ...written, path, expectedRows, contentType, snapshotId: source.snapshotId };
   } catch (error) {
     signal.throwIfAborted();
     throw error;
@@ -169,30 +168,58 @@ const headLines = (
   ];
 };
 
-/** Syncs and hashes the file and gives it its final name. */
-const finish = async (
-  partial: string,
+type Hashed = Pick<ProducedReport, 'bytes' | 'sha256'>;
+
+/**
+ * Writes and hashes at the same time: every format is written from its beginning to its end, and what a format might
+ * go back for would show when the file is stored, where it is hashed again. Ends when both have ended, also by a failure:
+ * the engine must not be closed under one that still writes.
+ */
+const writeHashed = async (
   path: string,
-): Promise<Pick<ProducedReport, 'path' | 'bytes' | 'sha256'>> => {
+  write: () => Promise<number>,
+): Promise<Hashed & { rows: number }> => {
+  let isWritten = false;
+  const [rows, hashed] = await Promise.allSettled([
+    write().finally(() => {
+      isWritten = true;
+    }),
+    hashGrowing(path, () => isWritten),
+  ]);
+  if (rows.status === 'rejected') throw rows.reason;
+  if (hashed.status === 'rejected') throw hashed.reason;
+  return { ...hashed.value, rows: rows.value };
+};
+
+/** Not synced to the disk: nobody reads this file after a crash. Only what the store has can be downloaded. */
+const hashGrowing = async (path: string, isWritten: () => boolean): Promise<Hashed> => {
   const hash = createHash('sha256');
+  // One buffer for the whole file: a stream takes new memory for each piece, and twice the time.
+  const buffer = Buffer.allocUnsafe(1024 * 1024);
+  let handle: FileHandle | undefined;
   let bytes = 0;
-  const handle = await open(partial, 'r+');
   try {
-    // One buffer for the whole file: a stream takes new memory for each piece, and twice the time.
-    const buffer = Buffer.allocUnsafe(1024 * 1024);
     for (;;) {
-      const { bytesRead } = await handle.read(buffer, 0, buffer.length, null);
-      if (bytesRead === 0) break;
+      // Asked before reading: what is there after that is all there is.
+      const isLast = isWritten();
+      handle ??= await openExisting(path);
+      const { bytesRead } = (await handle?.read(buffer, 0, buffer.length, bytes)) ?? { bytesRead: 0 };
       hash.update(buffer.subarray(0, bytesRead));
       bytes += bytesRead;
+      if (bytesRead > 0) continue;
+      if (isLast) return { bytes, sha256: hash.digest('hex') };
+      await sleep(10);
     }
-    await handle.sync();
   } finally {
-    await handle.close();
+    await handle?.close();
   }
-  await rename(partial, path);
-  return { path, bytes, sha256: hash.digest('hex') };
 };
+
+const openExisting = (path: string): Promise<FileHandle | undefined> =>
+  open(path, 'r').catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  });
 
 /** While DuckDB copies by itself, its own estimate is the progress. */
 const watchProgress = ({ connection, expectedRows, progress }: ReportFile): NodeJS.Timeout =>

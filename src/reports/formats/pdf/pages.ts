@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import type { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import PDFDocument from 'pdfkit';
 import type { OutputColumn } from '../../query.ts';
@@ -12,9 +11,10 @@ export type PdfHead = { readonly title: string; readonly lines: readonly string[
 export type Pages = {
   readonly row: (cells: readonly (string | null)[]) => void;
   readonly totals: (lines: readonly string[]) => void;
-  readonly end: () => void;
-  /** Waits while the file is slower than the rows. */
-  readonly settled: (signal: AbortSignal) => Promise<void>;
+  /** The bytes that were drawn since it was asked last. */
+  readonly drawn: () => Uint8Array;
+  /** Closes the document. What it draws by that is still to be asked for. */
+  readonly end: () => Promise<void>;
 };
 
 type Structure = ReturnType<PDFKit.PDFDocument['struct']>;
@@ -29,7 +29,7 @@ const colours = { ink: '#1a1a1a', faint: '#666666', rule: '#c8c8c8', head: '#e6e
  * the columns wherever it is, and so that a page's tags can leave the memory when it is full. Heads and feet of the
  * page are marked as decoration.
  */
-export const openPages = (output: Writable, columns: readonly OutputColumn[], head: PdfHead): Pages => {
+export const openPages = (columns: readonly OutputColumn[], head: PdfHead): Pages => {
   const layout = layoutFor(columns);
   const document = new PDFDocument({
     size: 'A4',
@@ -43,7 +43,9 @@ export const openPages = (output: Writable, columns: readonly OutputColumn[], he
     info: { Title: head.title, Producer: 'Lastro', Creator: 'Lastro', CreationDate: head.asOf },
   });
   document.registerFont('DejaVu', fileURLToPath(import.meta.resolve('dejavu-fonts-ttf/ttf/DejaVuSans.ttf')));
-  document.pipe(output);
+  // pdfkit hands out its thousands of small pieces without ever waiting: piped to a file they would pile up in memory.
+  const pieces: Uint8Array[] = [];
+  document.on('data', (piece: Uint8Array) => pieces.push(piece));
   const root = document.struct('Document');
   document.addStructure(root);
   const state: State = {
@@ -64,14 +66,12 @@ export const openPages = (output: Writable, columns: readonly OutputColumn[], he
   return {
     row: (cells) => drawRow(state, cells),
     totals: (lines) => drawTotals(state, lines),
-    end: () => {
+    drawn: () => Buffer.concat(pieces.splice(0)),
+    end: async () => {
       endTable(state);
       root.end();
       document.end();
-    },
-    settled: async (signal) => {
-      if (output.errored) throw output.errored;
-      if (output.writableNeedDrain) await once(output, 'drain', { signal });
+      await once(document, 'end');
     },
   };
 };

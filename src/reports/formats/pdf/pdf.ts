@@ -1,5 +1,4 @@
-import { createWriteStream } from 'node:fs';
-import { finished } from 'node:stream/promises';
+import { open } from 'node:fs/promises';
 import { allRows, quoteName } from '../../../lake/duckdb-session.ts';
 import { ReportTooLargeError } from '../../errors.ts';
 import type { OutputColumn } from '../../query.ts';
@@ -29,11 +28,8 @@ export const writePdf = async (file: ReportFile, head: ReportHead): Promise<numb
       `the report has ${file.expectedRows} rows, and a PDF of ours holds ${pdfRowLimit}; ask for CSV, which has no limit, or for a shorter period`,
     );
   }
-  const output = createWriteStream(file.path);
-  // `settled` and `finished` find what went wrong with it. An error that nobody listens to would end the process: of a
-  // full disk, or of the write that is in hand when the work is given up.
-  output.on('error', () => {});
-  const pages = openPages(output, file.columns, pdfHead(head));
+  const pages = openPages(file.columns, pdfHead(head));
+  const handle = await open(file.path, 'w');
   let rows = 0;
   try {
     for await (const texts of rowTexts(file, `SELECT ${rowJson(file.columns)} AS cells FROM ${file.rows}`)) {
@@ -42,16 +38,16 @@ export const writePdf = async (file: ReportFile, head: ReportHead): Promise<numb
         rows++;
         if (rows % 200 === 0) {
           file.progress(rows);
-          await pages.settled(file.signal);
+          await handle.appendFile(pages.drawn());
+          file.signal.throwIfAborted();
         }
       }
     }
     pages.totals(await totals(file, rows));
-    pages.end();
-    await finished(output);
-  } catch (error) {
-    output.destroy();
-    throw error;
+    await pages.end();
+    await handle.appendFile(pages.drawn());
+  } finally {
+    await handle.close();
   }
   return rows;
 };
