@@ -1,9 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type MemoryOrders, memoryOrders } from '../../test/archive/memory-orders.ts';
-import { type ArchiveRoom, archiveRoom, order } from '../../test/archive/room.ts';
-import { type TestDatabase, testDatabase } from '../../test/services/postgres.ts';
+import { describe, expect, it } from 'vitest';
+import { eachArchiveRoom } from '../../test/archive/each-room.ts';
+import type { MemoryOrders } from '../../test/archive/memory-orders.ts';
+import { type ArchiveRoom, order } from '../../test/archive/room.ts';
+import type { TestDatabase } from '../../test/services/postgres.ts';
 import { loadTable, tableFiles } from '../lake/tables.ts';
 import { transaction } from '../platform/postgres.ts';
 import { publicJwks } from '../platform/signing-keys.ts';
@@ -26,14 +27,8 @@ let database: TestDatabase;
 let table: MemoryOrders;
 let room: ArchiveRoom;
 
-beforeEach(async () => {
-  database = await testDatabase();
-  table = memoryOrders();
-  room = await archiveRoom(database.pool, table);
-});
-afterEach(async () => {
-  await room.close();
-  await database.drop();
+eachArchiveRoom((made) => {
+  ({ database, table, room } = made);
 });
 
 const fill = (count: number, more: (at: number) => Parameters<typeof order>[1] = () => ({})): Item[] => {
@@ -276,7 +271,7 @@ describe('erasure', () => {
             M: {
               cliente_participante_id: { S: at === 2 ? 'maria' : 'p1' },
               papel: { S: 'avalista' },
-              metadados: { M: { cpf: { S: '12345678909' } } },
+              metadados: { M: { cpf: { S: at === 2 ? '12345678909' : '52998224725' } } },
               logs_eventos: { L: [{ S: at < 3 ? 'maria assinou' : 'assinou' }] },
             },
           },

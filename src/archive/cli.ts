@@ -164,6 +164,11 @@ const addCare = (archive: Command, context: CliContext, ports: ArchivePorts): vo
     .description('erase a person from the archive, or make them anonymous (LGPD)')
     .option('--client <id>', 'the person, as requester or participant')
     .option('--order <id>', 'this order; may be given again', repeated)
+    .option(
+      '--mention <text>',
+      'a CPF, e-mail or phone of the person: found in orders of others too; may be given again',
+      repeated,
+    )
     .option('--anonymise', 'keep the rows, without the person')
     .option('--reference <number>', 'of the request in the register of requests')
     .option('--dry-run', 'show what would be erased, and what must be kept')

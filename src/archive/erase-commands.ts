@@ -5,14 +5,17 @@ import { lifecycleRules, openBucket } from './bucket.ts';
 import { dataPrefixes, operator } from './care-commands.ts';
 import type { ArchivePorts } from './cli.ts';
 import { inRoom } from './commands.ts';
-import { type Erased, erase, type Subject } from './erase.ts';
+import { type Erased, erase, type ToldMention } from './erase.ts';
 import { textOf } from './item.ts';
+import { type Identifier, parseIdentifier } from './mentions.ts';
 import type { OrdersTable } from './orders-table.ts';
 import { archiveStatus } from './status.ts';
+import type { Subject } from './subject-search.ts';
 
 export type EraseOptions = {
   client?: string;
   order?: string[];
+  mention?: string[];
   anonymise?: boolean;
   reference?: string;
   dryRun?: boolean;
@@ -23,6 +26,16 @@ const subjectOf = ({ client, order }: EraseOptions): Subject => {
   if ((client === undefined) === (order === undefined))
     throw new UserError('expected --client or --order, one of the two: whom to erase');
   return client === undefined ? { orderIds: order ?? [] } : { clientId: client };
+};
+
+const identifierOf = (text: string): Identifier => {
+  const found = parseIdentifier(text);
+  // What was given is somebody's: it is not repeated.
+  if (!found)
+    throw new UserError(
+      '--mention: expected a CPF, an e-mail address or a phone with its area code, found other text',
+    );
+  return found;
 };
 
 /** `lastro archive erase` and, with `--dry-run`, who would be found. */
@@ -59,6 +72,7 @@ export const eraseCommand = (
         },
         {
           subject,
+          known: (options.mention ?? []).map(identifierOf),
           mode: options.anonymise ? 'anonymise' : 'erase',
           reference,
           by: operator(),
@@ -81,8 +95,11 @@ const liveOrders = async (table: OrdersTable, ids: readonly string[]): Promise<s
   return live;
 };
 
+const mentionText = ({ orderId, areaId, where, kind, outcome }: ToldMention): string =>
+  `  ${orderId} (${areaId}) ${kind} in ${where}: ${outcome}`;
+
 const erasedText = (result: Erased): string => {
-  const { erasureId, found, retained, reports, live } = result;
+  const { erasureId, found, mentions, retained, reports, live } = result;
   const lines = [`${found.length} orders found`];
   for (const { orderId, areaId, ground, until } of retained.slice(0, 20)) {
     lines.push(
@@ -95,6 +112,9 @@ const erasedText = (result: Erased): string => {
       `${erasureId}: ${result.erased} orders erased, ${result.anonymised} made anonymous, ${result.files} files written anew, ${result.snapshots} snapshots and ${result.versions} object versions removed`,
     );
   }
+  if (mentions.length > 0)
+    lines.push(`mentions in orders of others:`, ...mentions.slice(0, 50).map(mentionText));
+  if (mentions.length > 50) lines.push(`  and ${mentions.length - 50} more: see --json`);
   if (live.length > 0) lines.push(`in DynamoDB too, to be erased by the order service: ${live.join(', ')}`);
   lines.push(`issued reports that may hold them: ${reports.join(', ') || 'none'}`);
   lines.push('backups of the database and of the store keep them until they expire; see docs/archive.md');

@@ -3,39 +3,34 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DataFile } from '../lake/data-file.ts';
 import { expireSnapshots, purgeDroppedTable } from '../lake/maintenance.ts';
-import { planFiles, type ScanFile } from '../lake/scan.ts';
+import type { ScanFile } from '../lake/scan.ts';
 import { dropTable, findTable, loadTable, overwriteFiles, type Table } from '../lake/tables.ts';
 import { recordAudit } from '../platform/audit.ts';
 import { UserError } from '../platform/cli.ts';
 import { type Tx, transaction } from '../platform/postgres.ts';
 import { newId } from '../shared/ids.ts';
-import type { ArchivedRow } from './archived-file.ts';
+import { anonymous, withoutMentions } from './anonymous.ts';
 import { archivedOrdersTable } from './archived-orders.ts';
 import { rowsOfFile } from './archived-rows.ts';
 import { openBatches } from './batches.ts';
 import { type CareDeps, withTools } from './compact.ts';
 import { monthOf } from './due.ts';
-import { type AttributeValue, type Item, itemHash, setAttribute, textOf } from './item.ts';
+import { itemHash } from './item.ts';
+import type { Identifier } from './mentions.ts';
 import { orderLookupTable, refreshOrderLookup } from './order-lookup.ts';
 import { type Retained, retainedBy, rulesByArea } from './retention.ts';
-import { instantOf, itemOf, rowOf } from './row.ts';
+import { itemOf, rowOf } from './row.ts';
 import { sourceOf } from './runs.ts';
 import { openStage, removeStage, stagedOrder } from './staging.ts';
+import {
+  type FoundOrder,
+  findSubject,
+  type MentionedOrder,
+  roleOf,
+  type Subject,
+  type SubjectSearch,
+} from './subject-search.ts';
 import { writeStage } from './write.ts';
-
-/** Whom an erasure is about: a client as requester or participant, or single orders. */
-export type Subject = { readonly clientId: string } | { readonly orderIds: readonly string[] };
-
-export type FoundOrder = {
-  readonly orderId: string;
-  readonly areaId: string;
-  readonly role: 'requester' | 'participant' | 'named';
-  readonly createdAt: Date;
-  readonly updatedAt: Date;
-  readonly hash: string;
-  /** Data file that holds it. */
-  readonly path: string;
-};
 
 export type EraseDeps = CareDeps & {
   readonly clock: () => Date;
@@ -51,6 +46,8 @@ export type EraseDeps = CareDeps & {
 
 export type EraseRequest = {
   readonly subject: Subject;
+  /** By what else the person is known: found in free text, besides what stands in the person's own entries. */
+  readonly known?: readonly Identifier[];
   /** `anonymise` keeps the rows, without the person; `erase` removes orders that the person requested. */
   readonly mode: 'erase' | 'anonymise';
   /** Number of the request in the bank's own register. */
@@ -59,9 +56,20 @@ export type EraseRequest = {
   readonly dryRun?: boolean;
 };
 
+/** A mention of the person in an order of others, and what became of it. `kept`: a retention or hold, or it is a number. */
+export type ToldMention = {
+  readonly orderId: string;
+  readonly areaId: string;
+  readonly where: string;
+  readonly kind: Identifier['kind'];
+  readonly outcome: 'replaced' | 'kept' | 'found';
+};
+
 export type Erased = {
   readonly erasureId: string | null;
   readonly found: readonly FoundOrder[];
+  /** In orders of others; `found`: nothing was changed. */
+  readonly mentions: readonly ToldMention[];
   /** Not empty: nothing was erased. */
   readonly retained: readonly Retained[];
   readonly erased: number;
@@ -74,52 +82,14 @@ export type Erased = {
   readonly live: readonly string[];
 };
 
-const roleOf = (row: ArchivedRow, subject: Subject): FoundOrder['role'] | null => {
-  if ('orderIds' in subject) return subject.orderIds.includes(row.ordem_id) ? 'named' : null;
-  if (row.cliente_requisitante_id === subject.clientId) return 'requester';
-  return row.cliente_participante_id?.includes(subject.clientId) ? 'participant' : null;
-};
-
-/** Every archived order of the subject. Files whose bounds exclude a named order are not read. */
-export const findSubject = async (
-  { lake }: Pick<CareDeps, 'lake'>,
-  table: Table,
-  subject: Subject,
-): Promise<{ orders: FoundOrder[]; files: ScanFile[] }> => {
-  const filter =
-    'orderIds' in subject ? [{ column: 'ordem_id', op: 'in' as const, values: [...subject.orderIds] }] : [];
-  const plan = await planFiles(lake, table, { filter });
-  const orders: FoundOrder[] = [];
-  const files: ScanFile[] = [];
-  for (const each of plan.files) {
-    const before = orders.length;
-    for await (const rows of rowsOfFile(lake.store, each.file)) {
-      for (const row of rows) {
-        const role = roleOf(row, subject);
-        if (!role) continue;
-        const updated = instantOf(textOf(itemOf(row).data_atualizacao) ?? '') ?? row.arquivado_em;
-        orders.push({
-          ...{
-            orderId: row.ordem_id,
-            areaId: row.area_id,
-            role,
-            createdAt: row.data_criacao,
-            updatedAt: updated,
-          },
-          ...{ hash: row.hash_versao, path: each.file.path },
-        });
-      }
-    }
-    if (orders.length > before) files.push(each);
-  }
-  return { orders, files };
-};
-
 /**
  * Erases a person from the archive, or makes them anonymous: files that hold one of their orders are written anew, the
  * orders' receipts are emptied (the leaves stay, so that the proofs of all others hold), and every older snapshot is
  * expired. Refused as a whole where a legal hold or a retention stands. Killed after its commit, the same call again
  * finds nothing to rewrite and expires what is left.
+ *
+ * Orders of others that mention the person by CPF, e-mail or phone are found too, and the mention is replaced; where a
+ * retention or a hold stands on such an order it stays, and so does a number: they are named.
  *
  * What is in DynamoDB still, and in reports that were issued, is not touched: the reports are named.
  * @throws LeaseHeldError a run works on the table
@@ -129,15 +99,22 @@ export const erase = (deps: EraseDeps, request: EraseRequest): Promise<Erased> =
     const { lake, pool, clock } = deps;
     await requireProven(deps);
     const basis = await loadTable(lake, archivedOrdersTable);
-    const { orders, files } = await findSubject(deps, basis, request.subject);
+    const search = await findSubject(deps, basis, request);
+    const { orders, mentioned } = search;
     const rules = await rulesByArea(pool);
     const now = clock();
-    const retained = orders.flatMap((order) => retainedBy(rules.get(order.areaId), order, now) ?? []);
-    const reports = (await deps.issuedReports?.(orders)) ?? [];
-    const live = await deps.liveOrders(orders.map(({ orderId }) => orderId));
+    const groundOf = (order: FoundOrder): Retained | null => retainedBy(rules.get(order.areaId), order, now);
+    const retained = orders.flatMap((order) => groundOf(order) ?? []);
+    const cleaned = mentioned.filter(
+      (order) => !groundOf(order) && order.mentions.some(({ isNumber }) => !isNumber),
+    );
+    const changed: readonly FoundOrder[] = [...orders, ...cleaned];
+    const reports = (await deps.issuedReports?.([...orders, ...mentioned])) ?? [];
+    const live = await deps.liveOrders([...orders, ...mentioned].map(({ orderId }) => orderId));
     const none = {
       erasureId: null,
       found: orders,
+      mentions: toldMentions(mentioned, null),
       retained,
       erased: 0,
       anonymised: 0,
@@ -148,37 +125,43 @@ export const erase = (deps: EraseDeps, request: EraseRequest): Promise<Erased> =
       live,
     };
     if (request.dryRun || retained.length > 0) {
-      await access(deps, request, { outcome: request.dryRun ? 'dry run' : 'refused', orders: orders.length });
+      const outcome = request.dryRun ? 'dry run' : 'refused';
+      await access(deps, request, { outcome, orders: orders.length, mentions: mentioned.length });
       return none;
     }
     const erasureId = newId('era', now);
     const written = { add: [] as DataFile[], erased: 0, anonymised: 0 };
     const folder = join(deps.stagingFolder, 'archive-erase');
     await mkdir(folder, { recursive: true });
-    for (const [at, { file }] of files.entries()) {
-      const done = await rewriteFile(tools, basis, file, request, { folder, at });
+    const files = [...new Set(changed.map(({ path }) => path))].flatMap(
+      (path) => search.files.get(path) ?? [],
+    );
+    const versions = new Set(changed.map(versionKey));
+    for (const [at, file] of files.entries()) {
+      const done = await rewriteFile(tools, basis, file, { ...request, search, versions }, { folder, at });
       written.add.push(...done.add);
       written.erased += done.erased;
       written.anonymised += done.anonymised;
     }
+    const mentions = toldMentions(mentioned, (order) => cleaned.includes(order));
     await deps.fault?.('before-erase');
     await transaction(pool, async (tx) => {
       if (files.length > 0) {
-        const change = { basis, remove: files.map(({ file }) => file), add: written.add };
+        const change = { basis, remove: files, add: written.add };
         await overwriteFiles(lake, archivedOrdersTable, change, {
           tx,
           commitId: erasureId,
           forgetBounds: true,
         });
       }
-      await emptyReceipts(
-        tx,
-        orders.map(({ orderId }) => orderId),
-      );
+      await emptyReceipts(tx, changed);
       await tx.query(
-        `INSERT INTO archive_erasures (erasure_id, reference, mode, requested_by, begun_at, orders, files, reports)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-        [erasureId, request.reference, request.mode, request.by, now, orders.length, files.length, reports],
+        `INSERT INTO archive_erasures (erasure_id, reference, mode, requested_by, begun_at, orders, files, reports, mentions)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+        [
+          ...[erasureId, request.reference, request.mode, request.by, now, orders.length, files.length],
+          ...[reports, JSON.stringify(mentions)],
+        ],
       );
       await recordAudit(tx, {
         ...{ at: now, by: request.by, action: `archive.${request.mode}`, resource: erasureId },
@@ -187,6 +170,7 @@ export const erase = (deps: EraseDeps, request: EraseRequest): Promise<Erased> =
           orders: orders.length,
           files: files.length,
           reports: reports.length,
+          mentions: mentions.length,
         },
       });
     });
@@ -200,6 +184,7 @@ export const erase = (deps: EraseDeps, request: EraseRequest): Promise<Erased> =
     return {
       ...none,
       erasureId,
+      mentions,
       erased: written.erased,
       anonymised: written.anonymised,
       files: files.length,
@@ -252,13 +237,28 @@ const access = (
 export const subjectKey = (subject: Subject): string =>
   `subject:${createHash('sha256').update(JSON.stringify(subject)).digest('hex').slice(0, 16)}`;
 
-const emptyReceipts = async (tx: Tx, orderIds: readonly string[]): Promise<void> => {
-  await tx.query(
-    `UPDATE archive_receipts SET outcome = 'erased', outcome_at = clock_timestamp(), ordem_id = NULL, version_hash = NULL, salt = NULL, versao = NULL
-     WHERE ordem_id = ANY ($1)`,
-    [orderIds],
+const versionKey = ({ orderId, hash }: { orderId: string; hash: string }): string => `${orderId}\n${hash}`;
+
+const toldMentions = (
+  mentioned: readonly MentionedOrder[],
+  isReplaced: ((order: MentionedOrder) => boolean) | null,
+): ToldMention[] =>
+  mentioned.flatMap((order) =>
+    order.mentions.map(({ where, kind, isNumber }) => ({
+      ...{ orderId: order.orderId, areaId: order.areaId, where, kind },
+      outcome: isReplaced === null ? 'found' : isReplaced(order) && !isNumber ? 'replaced' : 'kept',
+    })),
   );
-  await tx.query('DELETE FROM archive_restores WHERE ordem_id = ANY ($1)', [orderIds]);
+
+const emptyReceipts = async (tx: Tx, versions: readonly FoundOrder[]): Promise<void> => {
+  await tx.query(
+    `UPDATE archive_receipts r SET outcome = 'erased', outcome_at = clock_timestamp(), ordem_id = NULL, version_hash = NULL, salt = NULL, versao = NULL
+     FROM unnest($1::text[], $2::text[]) AS v (ordem_id, hash)
+     WHERE r.ordem_id = v.ordem_id AND r.version_hash = decode(v.hash, 'hex')`,
+    [versions.map(({ orderId }) => orderId), versions.map(({ hash }) => hash)],
+  );
+  const own = versions.filter(({ role }) => role !== 'mentioned').map(({ orderId }) => orderId);
+  await tx.query('DELETE FROM archive_restores WHERE ordem_id = ANY ($1)', [own]);
 };
 
 type Tools = Parameters<Parameters<typeof withTools>[1]>[0];
@@ -267,22 +267,35 @@ const rewriteFile = async (
   { lake, session }: Tools,
   table: Table,
   file: ScanFile['file'],
-  { subject, mode }: EraseRequest,
+  {
+    subject,
+    mode,
+    search,
+    versions,
+  }: EraseRequest & {
+    search: SubjectSearch;
+    versions: ReadonlySet<string>;
+  },
   { folder, at }: { folder: string; at: number },
 ): Promise<{ add: DataFile[]; erased: number; anonymised: number }> => {
   let stager: ReturnType<typeof openStage> | undefined;
   let [erased, anonymised] = [0, 0];
   for await (const rows of rowsOfFile(lake.store, file)) {
     for (const row of rows) {
+      const { finder } = search;
       const role = roleOf(row, subject);
+      const isMentioned = !role && versions.has(versionKey({ orderId: row.ordem_id, hash: row.hash_versao }));
       stager ??= openStage(folder, row.area_id, monthOf(row.data_criacao).from, at);
-      if (!role) stager.add(stagedOrder(row, row.hash_versao, row.arquivado_em));
+      if (!role && !isMentioned) stager.add(stagedOrder(row, row.hash_versao, row.arquivado_em));
       // Of an order that others requested only the person leaves, whatever was asked.
-      else if (mode === 'erase' && role !== 'participant') erased++;
+      else if (!isMentioned && mode === 'erase' && role !== 'participant') erased++;
       else {
-        const item = anonymous(itemOf(row), subject);
+        const whole = itemOf(row);
+        const item = isMentioned
+          ? withoutMentions(whole, finder)
+          : anonymous(whole, 'clientId' in subject ? subject.clientId : row.cliente_requisitante_id, finder);
         stager.add(stagedOrder(rowOf(item), itemHash(item), row.arquivado_em));
-        anonymised++;
+        if (role) anonymised++;
       }
     }
   }
@@ -295,61 +308,4 @@ const rewriteFile = async (
   } finally {
     await removeStage(stage);
   }
-};
-
-export const anonymousId = 'anonimizado';
-
-/**
- * The order without the person: their id is replaced wherever it stands; of their entry as participant, and of the
- * whole order where they requested it, only what the model needs to count orders stays.
- */
-export const anonymous = (item: Item, subject: Subject): Item => {
-  const clientId = 'clientId' in subject ? subject.clientId : textOf(item.cliente_requisitante_id);
-  const isRequester = textOf(item.cliente_requisitante_id) === clientId;
-  const kept: Record<string, AttributeValue> = {};
-  const plain = [
-    'ordem_id',
-    'area_id',
-    'data_criacao',
-    'data_atualizacao',
-    'status_ordem',
-    'versao',
-    'regras',
-  ];
-  for (const name of Object.keys(item)) {
-    const value = item[name] as AttributeValue;
-    if (name === 'cliente_requisitante_id')
-      kept[name] = { S: isRequester ? anonymousId : (textOf(value) ?? anonymousId) };
-    else if (name === 'participantes') kept[name] = withoutPerson(value, clientId);
-    else if (plain.includes(name) || !isRequester) setAttribute(kept, name, withoutText(value, clientId));
-  }
-  return kept;
-};
-
-const withoutPerson = (participants: AttributeValue, clientId: string | undefined): AttributeValue => {
-  if (!('L' in participants)) return withoutText(participants, clientId);
-  return {
-    L: participants.L.map((each) => {
-      if (!('M' in each) || textOf(each.M.cliente_participante_id) !== clientId)
-        return withoutText(each, clientId);
-      const papel = each.M.papel;
-      return {
-        M: { cliente_participante_id: { S: anonymousId }, ...(papel && 'S' in papel ? { papel } : {}) },
-      };
-    }),
-  };
-};
-
-/** The id replaced wherever it stands in a text, at any depth. */
-const withoutText = (value: AttributeValue, clientId: string | undefined): AttributeValue => {
-  if (clientId === undefined || clientId === '') return value;
-  const clean = (text: string): string => text.replaceAll(clientId, anonymousId);
-  if ('S' in value) return { S: clean(value.S) };
-  if ('SS' in value) return { SS: [...new Set(value.SS.map(clean))] };
-  if ('L' in value) return { L: value.L.map((each) => withoutText(each, clientId)) };
-  if (!('M' in value)) return value;
-  const map: Record<string, AttributeValue> = {};
-  for (const name of Object.keys(value.M))
-    setAttribute(map, clean(name), withoutText(value.M[name] as AttributeValue, clientId));
-  return { M: map };
 };

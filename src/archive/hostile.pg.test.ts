@@ -1,8 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { eachArchiveRoom } from '../../test/archive/each-room.ts';
 import { type MemoryOrders, memoryOrders } from '../../test/archive/memory-orders.ts';
 import { everyType } from '../../test/archive/port.ts';
-import { type ArchiveRoom, archiveRoom, order } from '../../test/archive/room.ts';
-import { type TestDatabase, testDatabase } from '../../test/services/postgres.ts';
+import { type ArchiveRoom, order } from '../../test/archive/room.ts';
+import type { TestDatabase } from '../../test/services/postgres.ts';
 import { defaultLimits } from './archive-run.ts';
 import { canonicalItem, type Item, itemHash } from './item.ts';
 import type { OrdersTable } from './orders-table.ts';
@@ -12,14 +13,8 @@ let database: TestDatabase;
 let table: MemoryOrders;
 let room: ArchiveRoom;
 
-beforeEach(async () => {
-  database = await testDatabase();
-  table = memoryOrders();
-  room = await archiveRoom(database.pool, table);
-});
-afterEach(async () => {
-  await room.close();
-  await database.drop();
+eachArchiveRoom((made) => {
+  ({ database, table, room } = made);
 });
 
 const outcomes = async (): Promise<Record<string, string>> => {

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { archiveOrders, defaultLimits, type FaultPoint } from '../../src/archive/archive-run.ts';
 import { parseAge } from '../../src/archive/due.ts';
 import { openDynamoDb } from '../../src/archive/dynamodb.ts';
@@ -42,10 +43,12 @@ await archiveOrders(
     limits: { ...defaultLimits, roundOrders: 4, batchOrders: 2 },
     removeDelayMs: 0,
     concurrency: 2,
-    segments: 2,
+    // In one part it reads four orders ahead, which a point that is met only then needs.
+    segments: dieAt === 'ahead-select' ? 1 : 2,
     overlap: true,
     timed: (_, work) => work(),
-    fault: (point: FaultPoint) => {
+    fault: async (point: FaultPoint) => {
+      if (dieAt === 'ahead-select' && point === 'before-verify') await setTimeout(200);
       if (point === dieAt && ++met === Number(nth)) process.kill(process.pid, 'SIGKILL');
     },
   },
