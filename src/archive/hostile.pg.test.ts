@@ -94,6 +94,7 @@ describe('an order that', () => {
   it.each([
     ['400 KB', order('o1', { texto: { S: '\u0001'.repeat(390_000) } })],
     ['every type, 38 digits, empty strings, nested nulls, emoji', everyType('o1')],
+    ['texts that begin with a byte order mark', order('o1', { contrato_id: { S: '\ufeffc1' } })],
     [
       'unknown attributes with names that trip',
       order(

@@ -51,8 +51,6 @@ export const writeStage = async (
   stage: Stage,
   archivedAt: Date,
 ): Promise<DataFile> => {
-  // A name of its own: DuckDB keeps what it knows of a file by its name, size and second, and would describe this one
-  // with the bounds of the batch before.
   const local = join(session.folder, `${randomUUID()}.parquet`);
   const isLong = stage.longestLine > longLine;
   const { connection } = session;

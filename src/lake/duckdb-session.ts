@@ -58,6 +58,9 @@ export const openDuckDb = async (options: DuckOptions = {}): Promise<DuckSession
       autoinstall_known_extensions: 'false',
       autoload_known_extensions: 'false',
       allow_community_extensions: 'false',
+      // With it, DuckDB 1.5 describes a file that was written again within a second, with as many bytes, by the footer
+      // that it had before: a manifest would get the bounds of other rows, and queries skip the file.
+      enable_external_file_cache: 'false',
     });
     const opened = instance;
     const connect = async (): Promise<DuckDBConnection> => {
