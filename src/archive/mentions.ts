@@ -87,18 +87,18 @@ export const openFinder = (identifiers: readonly Identifier[]): Finder => {
       return { ...one, pattern: new RegExp(`${left}${bodyOf(one)}${right}`, 'gi') };
     },
   );
-  const any = each.length === 0 ? null : new RegExp(each.map(bodyOf).join('|'), 'i');
+  const either = each.length === 0 ? null : new RegExp(each.map(bodyOf).join('|'), 'i');
   const kindsIn = (text: string): Identifier['kind'][] => [
     ...new Set(each.filter(({ pattern }) => text.search(pattern) >= 0).map(({ kind }) => kind)),
   ];
   return {
     count: each.length,
     mayMention: (row) =>
-      any !== null &&
+      either !== null &&
       Object.values(row).some((value) =>
         Array.isArray(value)
-          ? value.some((id) => any.test(id))
-          : typeof value === 'string' && any.test(value),
+          ? value.some((id) => either.test(id))
+          : typeof value === 'string' && either.test(value),
       ),
     find: (item) => mentionsIn(item, kindsIn, ''),
     clean: (text, replacement) =>
