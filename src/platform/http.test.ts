@@ -245,17 +245,26 @@ describe('the HTTP server', () => {
     });
   });
 
-  it('sends security headers, and keeps answers out of caches', async () => {
-    const { headers } = await post('{"name":"x"}');
-    expect(Object.fromEntries(headers)).toMatchObject({
-      'x-content-type-options': 'nosniff',
-      'x-frame-options': 'SAMEORIGIN',
-      'referrer-policy': 'no-referrer',
-      'strict-transport-security': expect.stringContaining('max-age='),
-      'cache-control': 'no-store',
-    });
-    expect(headers.has('x-powered-by')).toBe(false);
-  });
+  it.each([
+    ['an answer', () => post('{"name":"x"}'), 200],
+    ['a refusal', () => post('{"name":"x"}', { authorization: '' }), 401],
+    ['a compressed body', () => post('{"name":"x"}', { 'content-encoding': 'gzip' }), 415],
+  ])(
+    'sends security headers and a request id with %s, and keeps it out of caches',
+    async (_, ask, expected) => {
+      const { headers, status } = await ask();
+      expect(status).toBe(expected);
+      expect(headers.get('x-request-id')).toMatch(/^req_/);
+      expect(Object.fromEntries(headers)).toMatchObject({
+        'x-content-type-options': 'nosniff',
+        'x-frame-options': 'SAMEORIGIN',
+        'referrer-policy': 'no-referrer',
+        'strict-transport-security': expect.stringContaining('max-age='),
+        'cache-control': 'no-store',
+      });
+      expect(headers.has('x-powered-by')).toBe(false);
+    },
+  );
 
   it('documents every problem type at its address', async () => {
     for (const [type, { status, title }] of Object.entries(problemTypes))

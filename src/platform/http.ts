@@ -115,14 +115,15 @@ export const openHttp = async (deps: HttpDeps): Promise<App> => {
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (_: unknown, body: Buffer) =>
     readJsonBody(body),
   );
-  refuseWhatIsNotPlain(app);
   app.setValidatorCompiler(checkBySchema);
   // Answers are built by our own code from our own types; validating each again would cost more than it finds.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
 
   traceRequests(app);
-  guard(app, deps, await limitRates(app, deps));
+  // Before anything that refuses: a refusal carries these headers too.
   await app.register(helmet, { contentSecurityPolicy: false });
+  guard(app, deps, await limitRates(app, deps));
+  refuseWhatIsNotPlain(app);
   observe(app, deps);
   answerProblems(app);
   if (deps.version !== undefined) await describe(app, deps.version);
