@@ -135,7 +135,10 @@ describe('freshness of tables and their parts', () => {
         log: console as unknown as Log,
         env: {},
       },
-      { listed: [{ pipeline, file: 'x.ts', own: true }], broken: [{ file: 'y.ts', error: 'no' }] },
+      async () => ({
+        listed: [{ pipeline, file: 'x.ts', own: true }],
+        broken: [{ file: 'y.ts', error: 'no' }],
+      }),
     );
     const text = await metrics.metrics();
     expect(text).toContain(
@@ -206,7 +209,7 @@ describe('what a source keeps for a pipeline', () => {
     const metrics = openMetrics('test');
     watchPipelines(
       { db: database.pool, metrics, clock: () => new Date(), log: console as unknown as Log, env },
-      { listed: [{ pipeline: slow, file: 'x.ts', own: true }], broken: [] },
+      async () => ({ listed: [{ pipeline: slow, file: 'x.ts', own: true }], broken: [] }),
     );
     const text = await metrics.metrics();
     expect(Number(/source_kept_bytes\{[^}]*\} (\d+)/.exec(text)?.[1])).toBeGreaterThan(5_000_000);

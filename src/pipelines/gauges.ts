@@ -4,7 +4,7 @@ import type { Log } from '../platform/log.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import { hoursSince, newestDone } from './alerts.ts';
 import type { Catalogue } from './catalogue.ts';
-import type { SourceHold } from './declaration.ts';
+import type { Pipeline, SourceHold } from './declaration.ts';
 import { type TableAge, tableAges } from './freshness.ts';
 import { askHold } from './source-hold.ts';
 
@@ -19,10 +19,11 @@ export type GaugeDeps = {
 /** Sources are other people's databases: they are asked so seldom, however often metrics are. */
 const holdEveryMs = 60_000;
 
-/** Metrics of the pipelines that were declared when the process began. */
-export const watchPipelines = (deps: GaugeDeps, { listed, broken }: Catalogue): void => {
+/** Metrics of the pipelines as they are declared when metrics are asked for: files come and are mended meanwhile. */
+export const watchPipelines = (deps: GaugeDeps, catalogue: () => Promise<Catalogue>): void => {
   const { db, metrics, clock, log } = deps;
-  const pipelines = listed.map(({ pipeline }) => pipeline);
+  const declared = async (): Promise<Pipeline[]> =>
+    (await catalogue()).listed.map(({ pipeline }) => pipeline);
   const registers = [metrics];
   /** A metric that can't be read must not keep others from being told. */
   const reading = async (what: string, read: () => Promise<void>): Promise<void> =>
@@ -36,7 +37,8 @@ export const watchPipelines = (deps: GaugeDeps, { listed, broken }: Catalogue): 
     collect() {
       return reading('ages', async () => {
         const newest = await newestDone(db);
-        for (const { name } of pipelines) {
+        this.reset();
+        for (const { name } of await declared()) {
           const to = newest.get(name);
           if (to) this.set({ pipeline: name }, hoursSince(clock(), to));
         }
@@ -53,7 +55,7 @@ export const watchPipelines = (deps: GaugeDeps, { listed, broken }: Catalogue): 
       collect() {
         return reading('ages of tables', async () => {
           this.reset();
-          for (const pipeline of pipelines) {
+          for (const pipeline of await declared()) {
             for (const each of await tableAges(db, pipeline, clock())) {
               this.set({ pipeline: pipeline.name, table: each.table, part: each.part ?? '' }, value(each));
             }
@@ -76,31 +78,28 @@ export const watchPipelines = (deps: GaugeDeps, { listed, broken }: Catalogue): 
     name: 'lastro_pipeline_files_broken',
     help: 'Files in LASTRO_PIPELINES that give no pipeline.',
     registers,
-  }).set(broken.length);
-  watchHolds(deps, pipelines);
+    collect() {
+      return reading('files', async () => this.set((await catalogue()).broken.length));
+    },
+  });
+  watchHolds(deps, declared);
 };
 
-const watchHolds = (
-  { metrics, log, env }: GaugeDeps,
-  pipelines: readonly Catalogue['listed'][number]['pipeline'][],
-): void => {
-  const keeping = pipelines.filter(({ source }) => source.kind === 'custom' && source.hold !== undefined);
-  if (keeping.length === 0) return;
+const watchHolds = ({ metrics, log, env }: GaugeDeps, declared: () => Promise<readonly Pipeline[]>): void => {
   let asked: Promise<(readonly [string, SourceHold])[]> | undefined;
   let askedAt = Number.NEGATIVE_INFINITY;
   const ask = (): Promise<(readonly [string, SourceHold])[]> => {
     if (asked && performance.now() - askedAt < holdEveryMs) return asked;
     askedAt = performance.now();
-    asked = Promise.all(
-      keeping.map(async (pipeline) => {
-        const held = await askHold(pipeline, env);
-        if (held && 'error' in held) {
-          log.warn({ pipeline: pipeline.name }, `what its source keeps could not be read: ${held.error}`);
-        }
-        return held && 'hold' in held && held.hold ? [[pipeline.name, held.hold] as const] : [];
-      }),
-    ).then((found) => found.flat());
+    asked = declared().then(async (pipelines) => (await Promise.all(pipelines.map(holdOf))).flat());
     return asked;
+  };
+  const holdOf = async (pipeline: Pipeline): Promise<(readonly [string, SourceHold])[]> => {
+    const held = await askHold(pipeline, env);
+    if (held && 'error' in held) {
+      log.warn({ pipeline: pipeline.name }, `what its source keeps could not be read: ${held.error}`);
+    }
+    return held && 'hold' in held && held.hold ? [[pipeline.name, held.hold]] : [];
   };
   const ofHolds = (name: string, help: string, value: (hold: SourceHold) => number): void => {
     new Gauge({

@@ -48,9 +48,8 @@ export const workOnPipelines = async (deps: PipelineWorkDeps): Promise<void> => 
   await jobs.schedule({ queue: hourlyQueue, cron: '0 * * * *' });
   await jobs.schedule({ queue: dailyQueue, cron: '0 2 * * *' });
   // A file of the user's own that can't be loaded keeps nothing else from running; the schedules say it again.
-  const catalogue = await loadPipelines(deps.folder);
-  tellBroken(deps, catalogue);
-  watchPipelines(deps, catalogue);
+  tellBroken(deps, await loadPipelines(deps.folder));
+  watchPipelines(deps, () => loadPipelines(deps.folder));
 };
 
 /**
