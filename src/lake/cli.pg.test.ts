@@ -126,6 +126,10 @@ describe('lastro sql', () => {
     expect((await lastro(['sql', 'SELECT n FROM a.b', '--json'], { env })).stdout).toBe(
       '[\n{"n":"9007199254740993"}\n]\n',
     );
+    const option = { env: { TRINO_URL: trino.url } };
+    expect((await lastro(['sql', '--engine', 'trino', '--csv', 'SELECT n FROM a.b'], option)).stdout).toBe(
+      'n\r\n9007199254740993\r\n',
+    );
     const parquet = join(home, 'trino.parquet');
     await lastro(['sql', 'SELECT n FROM a.b', '--output', parquet], { env });
     await trino.close();
@@ -140,6 +144,7 @@ describe('lastro sql', () => {
     await expect(lastro(['sql', 'SELECT 1'], { env: { SQL_ENGINE: 'oracle' } })).rejects.toMatchObject({
       exitCode: 2,
     });
+    await expect(lastro(['sql', '--engine', 'oracle', 'SELECT 1'])).rejects.toThrow(/Allowed choices/);
   });
 });
 

@@ -1,4 +1,5 @@
 import { type CliContext, UserError } from '../platform/cli.ts';
+import type { Config } from '../platform/config.ts';
 import type { LakeEngine } from './engines/engine.ts';
 import { openEngine } from './engines/open-engine.ts';
 import { openConfiguredLake } from './open-lake.ts';
@@ -7,7 +8,8 @@ import { findTable, type Lake, type Table } from './tables.ts';
 /** The lake of a command line's settings, and an engine over it. What is not asked for is not opened. */
 export type CommandLake = {
   readonly lake: () => Promise<Lake>;
-  readonly engine: () => Promise<LakeEngine>;
+  /** Default: SQL_ENGINE. */
+  readonly engine: (name?: Config['SQL_ENGINE']) => Promise<LakeEngine>;
   readonly close: () => Promise<void>;
 };
 
@@ -27,8 +29,8 @@ export const openCommandLake = (context: CliContext): CommandLake => {
   };
   return {
     lake,
-    engine: async () => {
-      const engine = await openEngine({ lake, config });
+    engine: async (name = config.SQL_ENGINE) => {
+      const engine = await openEngine({ lake, config: { ...config, SQL_ENGINE: name } });
       closers.push(engine.close);
       return engine;
     },

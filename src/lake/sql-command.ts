@@ -1,12 +1,14 @@
 import { resolve } from 'node:path';
 import { text as readText } from 'node:stream/consumers';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { type CliContext, UserError, write } from '../platform/cli.ts';
+import type { Config } from '../platform/config.ts';
 import { openCommandLake } from './command-lake.ts';
 import { type CopyTarget, type LakeEngine, QueryError, QueryTimeoutError } from './engines/engine.ts';
 import { writeCsv, writeJson, writeTable } from './sql-output.ts';
 
 type Options = {
+  engine?: Config['SQL_ENGINE'];
   json?: boolean;
   csv?: boolean;
   output?: string;
@@ -26,6 +28,13 @@ export const addSqlCommand = (program: Command, context: CliContext): void => {
       '--output <file>',
       'write a file instead: .parquet, .csv or .ndjson (fastest for millions of rows)',
     )
+    .addOption(
+      new Option('--engine <engine>', 'who answers, in its own dialect (default: SQL_ENGINE)').choices([
+        'duckdb',
+        'trino',
+        'athena',
+      ]),
+    )
     .option('--timeout <seconds>', 'end the query after this time', parsePositive('--timeout'))
     .option('--max-rows <n>', 'most rows (default: 1,000 in a table, all with --json and --csv)', parseRows)
     .addHelpText(
@@ -38,6 +47,7 @@ Examples:
   lastro sql "SELECT area_id, count(*) AS n FROM gold.envelopes GROUP BY ALL ORDER BY n DESC"
   lastro sql --json "SELECT * FROM kconnect.events WHERE dia >= DATE '2026-11-01' LIMIT 10" | jq '.[0]'
   lastro sql "SELECT * FROM gold.envelopes AT (VERSION => 5217643380914)"          an older snapshot
+  lastro sql --engine trino "SELECT * FROM gold.envelopes FOR VERSION AS OF 5217643380914"
   lastro sql --output ordens.parquet "SELECT * FROM archive.ordens_arquivadas"
   lastro sql - < query.sql`,
     )
@@ -52,7 +62,7 @@ const runSql = async (context: CliContext, query: string, options: Options): Pro
   const sql = query === '-' ? await readText(context.stdin) : query;
   const commandLake = openCommandLake(context);
   try {
-    const engine = await commandLake.engine();
+    const engine = await commandLake.engine(options.engine);
     const limits = {
       signal: context.signal,
       ...(options.timeout === undefined ? {} : { timeoutMs: options.timeout * 1_000 }),

@@ -59,9 +59,7 @@ export const openReportMaker = ({
   const open = async () => {
     const folder = await workFolder(config.LASTRO_HOME);
     const engine =
-      config.REPORT_ENGINE === 'duckdb'
-        ? null
-        : await openRemoteEngine(config.REPORT_ENGINE, config, 'REPORT_ENGINE');
+      config.REPORT_ENGINE === 'duckdb' ? null : await openRemoteEngine(config.REPORT_ENGINE, config);
     const current = config.REPORT_CURRENT_ORDERS === 'dynamodb' ? await openCurrentOrders(config) : null;
     return {
       lake: openLake({ store, catalog: jdbcCatalog({ db }), clock: () => new Date() }),

@@ -9,16 +9,12 @@ import type { LakeEngine } from './engine.ts';
 
 /**
  * Opens Trino or Athena by the settings; only that one's client is loaded. No connection is made before the first query.
- * @throws UserError a setting that it needs is not there; `setting` is the one that chose the engine
+ * @throws UserError a setting that it needs is not there
  */
-export const openRemoteEngine = async (
-  engine: 'trino' | 'athena',
-  config: Config,
-  setting: string,
-): Promise<LakeEngine> => {
+export const openRemoteEngine = async (engine: 'trino' | 'athena', config: Config): Promise<LakeEngine> => {
   if (engine === 'trino') {
     if (config.TRINO_URL === undefined)
-      throw new UserError(`${setting}=trino needs TRINO_URL, for example https://trino.example:8443`);
+      throw new UserError('Trino needs TRINO_URL, for example https://trino.example:8443');
     const { openTrinoEngine } = await import('./trino.ts');
     return openTrinoEngine({
       url: config.TRINO_URL,
@@ -47,7 +43,7 @@ export const openEngine = async ({
   lake: () => Promise<Lake>;
   config: Config;
 }): Promise<LakeEngine> => {
-  if (config.SQL_ENGINE !== 'duckdb') return openRemoteEngine(config.SQL_ENGINE, config, 'SQL_ENGINE');
+  if (config.SQL_ENGINE !== 'duckdb') return openRemoteEngine(config.SQL_ENGINE, config);
   // While the database starts, the code is read.
   const [opened, { openDuckDbEngine }] = await Promise.all([lake(), import('./duckdb.ts')]);
   const temporary = await workFolder(config.LASTRO_HOME);

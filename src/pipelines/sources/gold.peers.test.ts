@@ -107,6 +107,11 @@ describe('on a real Trino', () => {
     expect(rows).toBeGreaterThan(5_000);
   });
 
+  it('an early and a late value by date, in groups, which Trino 368 failed at', () =>
+    same(
+      'SELECT year(data) AS ano, min_by(venda, data) AS primeira, max_by(venda, data) AS ultima FROM silver.bcb_ptax GROUP BY year(data)',
+    ));
+
   it('gold made by it is gold made here: nothing to commit', async () => {
     await database.pool.query('DELETE FROM pipeline_gold');
     const runs = await runAll('2026-06-24T03:00:00Z', engines.trino);
