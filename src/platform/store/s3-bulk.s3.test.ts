@@ -15,16 +15,11 @@ const credentials = {
   secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY',
 };
 
-const openBulk = (endpoint: string, connections = 8): S3Bulk => {
-  const options = { region: 'sa-east-1', endpoint };
-  const place = s3Place('s3://lastro-test/in', options);
-  const bulk = openS3Bulk({
-    place,
-    region: 'sa-east-1',
-    credentials: () => credentials,
-    connections,
-    clock: () => new Date(),
-  });
+const openBulk = (endpoint: string, connections = 8, current = () => credentials): S3Bulk => {
+  const region = 'sa-east-1';
+  const place = s3Place('s3://lastro-test/in', { region, endpoint });
+  const clock = (): Date => new Date();
+  const bulk = openS3Bulk({ place, region, credentials: current, connections, clock });
   closers.push(bulk.close);
   return bulk;
 };
@@ -195,4 +190,15 @@ it('breaks off what is under way when it is closed', async () => {
   await bulk.close();
   await broken;
   expect(asked).toBe(4);
+});
+
+it('signs each request with the credentials of its moment', async () => {
+  const server = await standIn();
+  server.objects.set('lastro-test/in/a', Buffer.from('{}'));
+  let secretAccessKey = 'expired';
+  const bulk = openBulk(server.endpoint, 1, () => ({ ...credentials, secretAccessKey }));
+  const object = { key: 'a', size: 2 };
+  expect((await readAll(bulk, [object])).failures.get('a')).toContain('403 SignatureDoesNotMatch');
+  ({ secretAccessKey } = credentials);
+  expect((await readAll(bulk, [object])).contents.get('a')).toBe('{}');
 });
