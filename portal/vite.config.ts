@@ -3,9 +3,11 @@ import { defineConfig } from 'vite';
 /** Where `npm run dev` finds the API: a `lastro up` of one's own. */
 const api = process.env.LASTRO_API ?? 'http://127.0.0.1:8080';
 
-export default defineConfig({
+export default defineConfig(({ command }) => ({
   // The API serves the portal under this path of its own address; see src/platform/portal-files.ts.
   base: '/portal/',
+  // Also where a test builds it: Vite would take the test's NODE_ENV, and React its slow form for development.
+  define: command === 'build' ? { 'process.env.NODE_ENV': '"production"' } : {},
   // A CSP without inline scripts and `data:` scripts: everything is a file of its own.
   build: { assetsInlineLimit: 0, modulePreload: { polyfill: false }, reportCompressedSize: false },
   server: {
@@ -15,4 +17,4 @@ export default defineConfig({
       '/portal/settings.json': api,
     },
   },
-});
+}));
