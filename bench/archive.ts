@@ -22,18 +22,27 @@ import { migrate } from '../src/platform/migrations.ts';
 import { openPool } from '../src/platform/postgres.ts';
 import { loadSigningKeys } from '../src/platform/signing-keys.ts';
 import { openDirectoryStore } from '../src/platform/store/directory.ts';
-import { averageBytes, costlessTable } from './archive-orders.ts';
+import { costlessOrders, sizes } from './archive-orders.ts';
 import { machine } from './machine.ts';
 import { cpuSecondsOf } from './processes.ts';
 
-// npm run bench:archive [-- --items 200000 --stages 60000 --dynalite 10000]
 const { values } = parseArgs({
   options: {
+    help: { type: 'boolean', default: false },
+    size: { type: 'string', default: 'dynamodb' },
     items: { type: 'string', default: '200000' },
     stages: { type: 'string', default: '60000' },
     dynalite: { type: 'string', default: '10000' },
   },
 });
+
+if (values.help || !(values.size in sizes)) {
+  process.stdout.write(`npm run bench:archive -- [--items 200000] [--stages 60000] [--dynalite 10000]
+  [--size dynamodb|json: how the 1.2 KB of an order are counted]
+--stages and --dynalite take 0 to leave that part out.\n`);
+  process.exit(values.help ? 0 : 2);
+}
+const { averageBytes, table: costlessTable } = costlessOrders(sizes[values.size as keyof typeof sizes]);
 
 const scratch = await mkdtemp(join(tmpdir(), 'lastro-bench-'));
 const server = await startEmbeddedPostgres({ home: join(scratch, 'home') });
@@ -129,7 +138,9 @@ try {
     if (counts.archived !== expected.archived || counts.removed !== expected.removed)
       throw new Error(`expected ${JSON.stringify(expected)}, found ${JSON.stringify(counts)}`);
   };
-  console.log(`${machine()}\norders of ${averageBytes} bytes as DynamoDB counts an item\n`);
+  console.log(
+    `${machine()}\norders of ${averageBytes} bytes, counted ${values.size === 'json' ? 'as JSON' : 'as DynamoDB counts an item'}\n`,
+  );
   await run('warm_up', costlessTable(20_000, 'warm_'), { archived: 20_000, removed: 20_000 });
 
   const items = Number(values.items);

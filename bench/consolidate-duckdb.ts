@@ -7,7 +7,9 @@ import { DuckDBInstance } from '@duckdb/node-api';
 //   columns    explicit columns, which drop what they do not name; better with one thread, as two wait for one another
 //   documents  each document whole, as JSON text: what Lastro's rows hold
 const [how = 'manual', folder = '', to = ''] = process.argv.slice(2);
-const connection = await (await DuckDBInstance.create(':memory:')).connect();
+// Beside its output, in the bench's own folder: killed, it leaves gigabytes.
+const instance = await DuckDBInstance.create(':memory:', { temp_directory: `${to}.tmp` });
+const connection = await instance.connect();
 const glob = `${folder}/**/*.json`;
 const written = `(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20480)`;
 if (how === 'manual') {
