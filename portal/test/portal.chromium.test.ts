@@ -93,7 +93,12 @@ describe.skipIf(missing !== undefined)(
       await table?.close();
     });
     beforeEach(async () => {
-      context = await browser.newContext({ locale: 'pt-BR', viewport: { width: 1_280, height: 800 } });
+      context = await browser.newContext({
+        locale: 'pt-BR',
+        viewport: { width: 1_280, height: 800 },
+        // Half-way between two colours a button has too little contrast: pages are looked at when they rest.
+        reducedMotion: 'reduce',
+      });
       // Far more than any step needs, for machines that are busy.
       context.setDefaultTimeout(60_000);
       page = await context.newPage();
