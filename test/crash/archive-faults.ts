@@ -11,6 +11,8 @@ export type Meddled = {
   readonly gone: Set<string>;
   /** Versions that others wrote over. */
   readonly replaced: Set<string>;
+  /** Versions whose removal was done and its answer lost: what was in them cannot be known (docs/archive.md). */
+  readonly unanswered: Set<string>;
 };
 
 /** What the world does to the orders while the archive works; each removal by it is remembered. */
@@ -64,13 +66,22 @@ export const unreliable = (
     page: (request) => call(() => inner.page(request)),
     get: (ids) => call(() => inner.get(ids)),
     put: (item) => call(() => inner.put(item)),
-    remove: (id, condition) =>
-      call(async () => {
-        const before = inner.items.get(id);
-        const removal = await inner.remove(id, condition);
-        if (removal.outcome === 'removed' && before) await removing(before);
-        return removal;
-      }),
+    remove: async (id, condition) => {
+      let taken: Item | undefined;
+      try {
+        return await call(async () => {
+          const before = inner.items.get(id);
+          const removal = await inner.remove(id, condition);
+          if (removal.outcome !== 'removed' || !before) return removal;
+          await removing(before);
+          taken = before;
+          return removal;
+        });
+      } catch (error) {
+        if (taken) meddled.unanswered.add(itemHash(taken));
+        throw error;
+      }
+    },
   };
 };
 
