@@ -4,7 +4,7 @@ import { type ConfiguredLake, openConfiguredLake } from '../lake/open-lake.ts';
 import { type CliContext, UserError } from '../platform/cli.ts';
 import type { Config } from '../platform/config.ts';
 import type { ServiceNow } from '../platform/incidents.ts';
-import { plainFailure } from '../platform/plain-failure.ts';
+import { inRoomOf } from '../platform/plain-failure.ts';
 import { workFolder } from '../platform/work-folder.ts';
 import { type ConsolidateDeps, stoppedEarly } from './consolidate.ts';
 import { type Domain, loadDomains } from './domain-models.ts';
@@ -86,20 +86,12 @@ const delivery = ({
 };
 
 /** Runs `work` with what commands need; a lease that is held or a full disk is an answer, not a crash. */
-export const inRoom = async (
+export const inRoom = (
   context: CliContext,
   options: { domains?: string | undefined },
   work: (room: CommandRoom) => Promise<void>,
-): Promise<void> => {
-  const room = await openCommandRoom(context, options);
-  try {
-    await work(room);
-  } catch (error) {
-    throw plainFailure(error, {
-      names: ['BatchLimitError', 'DomainError', 'SourceError'],
-      stopped: `${stoppedEarly}; the next run takes what is left`,
-    });
-  } finally {
-    await room.close();
-  }
-};
+): Promise<void> =>
+  inRoomOf(() => openCommandRoom(context, options), work, {
+    names: ['BatchLimitError', 'DomainError', 'SourceError'],
+    stopped: `${stoppedEarly}; the next run takes what is left`,
+  });
