@@ -7,6 +7,7 @@ import { OrderBadge, VerdictBadge } from '../parts/badge.tsx';
 import { SelectField, TextField } from '../parts/field.tsx';
 import { useLoad } from '../parts/load.ts';
 import { Page } from '../parts/page.tsx';
+import { Pager } from '../parts/pager.tsx';
 import { ProblemNotice } from '../parts/problem-notice.tsx';
 import { Link, navigate, usePlace } from '../router.tsx';
 import { useDesk } from '../session/session.tsx';
@@ -53,7 +54,7 @@ export const OrdersPage = () => {
           )}
         </div>
       )}
-      <Pager query={query} next={data?.next ?? null} />
+      <Pager path="/ordens" query={query} next={data?.next ?? null} />
     </Page>
   );
 };
@@ -154,17 +155,3 @@ export const OrderTable = ({ orders, to = '/ordens' }: { orders: readonly OrderS
     </tbody>
   </table>
 );
-
-const Pager = ({ query, next }: { query: URLSearchParams; next: string | null }) => {
-  const first = new URLSearchParams(query);
-  first.delete('cursor');
-  const following = new URLSearchParams(query);
-  following.set('cursor', next ?? '');
-  if (!next && !query.has('cursor')) return null;
-  return (
-    <nav className="pager" aria-label="Páginas">
-      {query.has('cursor') && <Link to={`/ordens${first.size > 0 ? `?${first}` : ''}`}>Início da lista</Link>}
-      {next && <Link to={`/ordens?${following}`}>Próxima página</Link>}
-    </nav>
-  );
-};

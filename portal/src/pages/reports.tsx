@@ -4,6 +4,7 @@ import { ArchivedNotice } from '../parts/archived-notice.tsx';
 import { ReportBadge } from '../parts/badge.tsx';
 import { useLoad } from '../parts/load.ts';
 import { Page } from '../parts/page.tsx';
+import { Pager } from '../parts/pager.tsx';
 import { ProblemNotice } from '../parts/problem-notice.tsx';
 import { useReportKinds } from '../parts/report-kinds.ts';
 import { Link, usePlace } from '../router.tsx';
@@ -54,18 +55,7 @@ export const ReportsPage = () => {
         </div>
       )}
       {data && data.items.length > 0 && <ReportTable reports={data.items} titleOf={titleOf} />}
-      {(cursor || data?.next) && (
-        <nav className="pager" aria-label="Páginas">
-          {cursor && <Link to={`/relatorios${unread ? '?novos=1' : ''}`}>Início da lista</Link>}
-          {data?.next && (
-            <Link
-              to={`/relatorios?${new URLSearchParams({ ...(unread ? { novos: '1' } : {}), cursor: data.next })}`}
-            >
-              Próxima página
-            </Link>
-          )}
-        </nav>
-      )}
+      <Pager path="/relatorios" query={query} next={data?.next ?? null} />
     </Page>
   );
 };

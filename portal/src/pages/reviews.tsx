@@ -1,7 +1,8 @@
 import { useLoad } from '../parts/load.ts';
 import { Page } from '../parts/page.tsx';
+import { Pager } from '../parts/pager.tsx';
 import { ProblemNotice } from '../parts/problem-notice.tsx';
-import { Link, usePlace } from '../router.tsx';
+import { usePlace } from '../router.tsx';
 import { useDesk } from '../session/session.tsx';
 import { OrderTable } from './orders.tsx';
 
@@ -30,12 +31,7 @@ export const ReviewsPage = () => {
         </div>
       )}
       {data && data.items.length > 0 && <OrderTable orders={data.items} to="/revisao" />}
-      {(cursor || data?.next) && (
-        <nav className="pager" aria-label="Páginas">
-          {cursor && <Link to="/revisao">Início da lista</Link>}
-          {data?.next && <Link to={`/revisao?cursor=${data.next}`}>Próxima página</Link>}
-        </nav>
-      )}
+      <Pager path="/revisao" query={query} next={data?.next ?? null} />
     </Page>
   );
 };
